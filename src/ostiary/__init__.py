@@ -1,0 +1,1 @@
+"""Ostiary: admin consent, connect, tokens, mail and calendar for Microsoft 365."""

@@ -1,0 +1,1 @@
+"""Technology that core calls through its ports: Entra, Graph, EWS, PostgreSQL, keys."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: tables, one store per feature, the unit of work, migrations."""

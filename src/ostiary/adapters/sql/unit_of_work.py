@@ -1,0 +1,126 @@
+"""The unit of work: one database transaction, and every feature's store inside it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import cached_property
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from ostiary.adapters.sql.access import (
+    SQLApiKeyStore,
+    SQLConsoleSessionStore,
+    SQLOneTimeLinkStore,
+    SQLOperatorStore,
+)
+from ostiary.adapters.sql.approvals import SQLApprovalRequestStore
+from ostiary.adapters.sql.audit import SQLAuditTrail
+from ostiary.adapters.sql.connections import (
+    SQLConnectionStore,
+    SQLConnectSessionStore,
+    SQLRefreshLease,
+    SQLRefreshTokenStore,
+)
+from ostiary.adapters.sql.consent import SQLAdminConsentLinkStore, SQLConsentAttemptStore, SQLConsentStore
+from ostiary.adapters.sql.jobs import SQLJobQueue
+from ostiary.adapters.sql.organizations import SQLMemberStore, SQLOrganizationStore
+from ostiary.adapters.sql.signin import SQLAuthorizationRequestStore
+from ostiary.adapters.sql.tenants import SQLTenantStore
+from ostiary.core.kernel.clock import Clock
+from ostiary.core.kernel.entropy import Entropy
+
+
+class UnitOfWork:
+    """Stores on one connection; what they write commits together. Made by :class:`SQLTransactions`."""
+
+    def __init__(self, connection: AsyncConnection, clock: Clock, entropy: Entropy) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._entropy = entropy
+
+    @cached_property
+    def audit(self) -> SQLAuditTrail:
+        return SQLAuditTrail(self._connection, self._clock, self._entropy)
+
+    @cached_property
+    def jobs(self) -> SQLJobQueue:
+        return SQLJobQueue(self._connection)
+
+    @cached_property
+    def authorization_requests(self) -> SQLAuthorizationRequestStore:
+        return SQLAuthorizationRequestStore(self._connection)
+
+    @cached_property
+    def organizations(self) -> SQLOrganizationStore:
+        return SQLOrganizationStore(self._connection)
+
+    @cached_property
+    def members(self) -> SQLMemberStore:
+        return SQLMemberStore(self._connection)
+
+    @cached_property
+    def tenants(self) -> SQLTenantStore:
+        return SQLTenantStore(self._connection)
+
+    @cached_property
+    def consents(self) -> SQLConsentStore:
+        return SQLConsentStore(self._connection)
+
+    @cached_property
+    def consent_attempts(self) -> SQLConsentAttemptStore:
+        return SQLConsentAttemptStore(self._connection)
+
+    @cached_property
+    def admin_consent_links(self) -> SQLAdminConsentLinkStore:
+        return SQLAdminConsentLinkStore(self._connection)
+
+    @cached_property
+    def connections(self) -> SQLConnectionStore:
+        return SQLConnectionStore(self._connection)
+
+    @cached_property
+    def connect_sessions(self) -> SQLConnectSessionStore:
+        return SQLConnectSessionStore(self._connection)
+
+    @cached_property
+    def refresh_tokens(self) -> SQLRefreshTokenStore:
+        return SQLRefreshTokenStore(self._connection)
+
+    @cached_property
+    def refresh_leases(self) -> SQLRefreshLease:
+        return SQLRefreshLease(self._connection)
+
+    @cached_property
+    def approval_requests(self) -> SQLApprovalRequestStore:
+        return SQLApprovalRequestStore(self._connection)
+
+    @cached_property
+    def console_sessions(self) -> SQLConsoleSessionStore:
+        return SQLConsoleSessionStore(self._connection)
+
+    @cached_property
+    def operators(self) -> SQLOperatorStore:
+        return SQLOperatorStore(self._connection)
+
+    @cached_property
+    def api_keys(self) -> SQLApiKeyStore:
+        return SQLApiKeyStore(self._connection)
+
+    @cached_property
+    def one_time_links(self) -> SQLOneTimeLinkStore:
+        return SQLOneTimeLinkStore(self._connection)
+
+
+class SQLTransactions:
+    """Opens units of work on an engine; satisfies ``Transactions`` of every feature."""
+
+    def __init__(self, engine: AsyncEngine, *, clock: Clock, entropy: Entropy) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._entropy = entropy
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncGenerator[UnitOfWork]:
+        async with self._engine.begin() as connection:
+            yield UnitOfWork(connection, self._clock, self._entropy)

@@ -1,0 +1,60 @@
+"""Approval requests. Pure rules, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from ostiary.core.kernel.access_method import AccessMethod
+
+REQUEST_LIFE: Final = timedelta(days=14)
+"""UX §6.3: after that, ask someone else."""
+
+REASON_LIMIT: Final = 280
+"""Characters of the reason a person may give."""
+
+
+class ApprovalRequestState(StrEnum):
+    """State of an approval request (DESIGN §3)."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    STARTED = "started"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRequest:
+    """Somebody asked for the approval of an organization; colleagues wait with them."""
+
+    id: str
+    reference: str
+    organization_id: str
+    method: AccessMethod
+    state: ApprovalRequestState
+    asked_by_member_id: str
+    asked_by_name: str
+    created_at: datetime
+    updated_at: datetime
+    tenant_id: str | None = None
+    """Known once somebody of it signed in."""
+    sent_to: str | None = None
+    reason: str | None = None
+    decline_reason: str | None = None
+    resolved_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiter:
+    """A member who waits for an approval request, with what they chose to connect."""
+
+    request_id: str
+    member_id: str
+    mail: bool
+    calendar: bool
+    joined_at: datetime

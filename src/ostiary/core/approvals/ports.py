@@ -1,0 +1,56 @@
+"""What approvals needs from outside."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ostiary.core.approvals.model import ApprovalRequest, ApprovalRequestState, Waiter
+from ostiary.core.audit.ports import AuditTrail
+from ostiary.core.consent.ports import AdminConsentLinkStore, ConsentStore
+from ostiary.core.kernel.access_method import AccessMethod
+from ostiary.core.kernel.jobs import JobQueue
+from ostiary.core.organizations.ports import MemberStore, OrganizationStore
+from ostiary.core.tenants.ports import TenantStore
+
+
+class ApprovalRequestStore(Protocol):
+    """Keeps approval requests and who waits for each."""
+
+    async def add(self, request: ApprovalRequest) -> None: ...
+    async def save(self, request: ApprovalRequest) -> None: ...
+    async def get(self, request_id: str, *, organization_id: str) -> ApprovalRequest:
+        """Raises NotFound."""
+        ...
+
+    async def find_open(self, *, organization_id: str, method: AccessMethod) -> ApprovalRequest | None: ...
+    async def list_for(
+        self, organization_id: str, *, states: tuple[ApprovalRequestState, ...] | None = None
+    ) -> tuple[ApprovalRequest, ...]: ...
+    async def join(self, waiter: Waiter) -> bool:
+        """True when the member was not waiting yet."""
+        ...
+
+    async def leave(self, request_id: str, *, member_id: str) -> None: ...
+    async def waiters(self, request_id: str) -> tuple[Waiter, ...]: ...
+    async def count_waiting(self, organization_id: str) -> int: ...
+
+
+class ApprovalTransaction(Protocol):
+    """What one transaction of approvals can reach."""
+
+    @property
+    def approval_requests(self) -> ApprovalRequestStore: ...
+    @property
+    def admin_consent_links(self) -> AdminConsentLinkStore: ...
+    @property
+    def consents(self) -> ConsentStore: ...
+    @property
+    def organizations(self) -> OrganizationStore: ...
+    @property
+    def members(self) -> MemberStore: ...
+    @property
+    def tenants(self) -> TenantStore: ...
+    @property
+    def audit(self) -> AuditTrail: ...
+    @property
+    def jobs(self) -> JobQueue: ...

@@ -1,0 +1,115 @@
+"""Connections and connect sessions. Pure rules, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from ostiary.core.kernel.access_method import AccessMethod
+from ostiary.core.kernel.errors import ProviderDetail
+from ostiary.core.kernel.secret import Secret
+
+CONNECT_SESSION_LIFE: Final = timedelta(minutes=15)
+"""SR-19."""
+
+CONFIRMATION_LIFE: Final = timedelta(minutes=5)
+"""How long the vendor may take to confirm that the sign-in was its own user's (SR-20)."""
+
+
+class ConnectionStatus(StrEnum):
+    """State of a connection (DESIGN §3)."""
+
+    NOT_CONNECTED = "not_connected"
+    CONNECTING = "connecting"
+    UNCONFIRMED = "unconfirmed"
+    CONNECTED = "connected"
+    WAITING_FOR_APPROVAL = "waiting_for_approval"
+    NEEDS_SIGN_IN = "needs_sign_in"
+    FAILING = "failing"
+    PAUSED = "paused"
+    DISCONNECTED = "disconnected"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One member's mailbox and/or calendar by one access method. Its id survives every reconnect."""
+
+    id: str
+    organization_id: str
+    member_id: str
+    cloud: str
+    tenant_id: str
+    object_id: str
+    method: AccessMethod
+    registration_id: str
+    mail: bool
+    calendar: bool
+    status: ConnectionStatus
+    reference: str
+    address: str
+    """Primary address of the mailbox, as the mailbox says."""
+    display_name: str
+    created_at: datetime
+    changed_at: datetime
+    granted_scopes: tuple[str, ...] = ()
+    reason: str | None = None
+    provider: ProviderDetail | None = None
+    connected_at: datetime | None = None
+    confirm_before: datetime | None = None
+    last_success_at: datetime | None = None
+    token_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectSession:
+    """The vendor's server says: this member of mine may connect now (SR-19)."""
+
+    id: str
+    reference: str
+    secret_hash: bytes
+    organization_id: str
+    member_id: str
+    created_at: datetime
+    expires_at: datetime
+    return_url: str | None = None
+    """Registered address of the vendor's app; None: our own page says Connected."""
+    vendor_verified_identity: bool = False
+    """The vendor states that its own user signed in with the member's tenant and object id (SR-20)."""
+    connection_id: str | None = None
+    """Set to reconnect exactly this connection."""
+    completion_hash: bytes | None = None
+    browser_hash: bytes | None = None
+    state: str = "open"
+    """``open``, ``started``, ``returned``, ``confirmed`` or ``failed``."""
+    mail: bool = True
+    calendar: bool = True
+    reason: str | None = None
+    account: str | None = None
+    provider: ProviderDetail | None = None
+    used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxAccess:
+    """What a gateway needs to reach one mailbox: whose it is, and a way to get a token when one is needed."""
+
+    connection_id: str
+    tenant_id: str
+    object_id: str
+    address: str
+    access_token: Callable[[bool], Awaitable[Secret]]
+    """Returns a token for the method's resource. True asks for a fresh one, after Microsoft refused the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxFacts:
+    """What the mailbox says of itself when probed."""
+
+    address: str
+    display_name: str
+    object_id: str | None
+    """The owner's directory object id; None where the method does not tell (EWS)."""
+    time_zone: str | None = None

@@ -1,0 +1,126 @@
+"""What connections needs from outside."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from ostiary.core.audit.ports import AuditTrail
+from ostiary.core.connections.model import (
+    Connection,
+    ConnectionStatus,
+    ConnectSession,
+    MailboxAccess,
+    MailboxFacts,
+)
+from ostiary.core.consent.ports import ConsentStore
+from ostiary.core.kernel.jobs import JobQueue
+from ostiary.core.kernel.page import Page
+from ostiary.core.organizations.ports import MemberStore, OrganizationStore
+from ostiary.core.signin.ports import AuthorizationRequestStore
+from ostiary.core.tenants.ports import TenantStore
+from ostiary.core.vault.model import Sealed
+
+
+class MailboxProbe(Protocol):
+    """One call that proves the mailbox is there and answers to the person who signed in (DESIGN §2.2)."""
+
+    async def probe(self, mailbox: MailboxAccess, *, mail: bool, calendar: bool) -> MailboxFacts:
+        """Raises MailboxMissing, AccessBlocked (``ews_off``, ``ews_not_listed``, ``ews_ended``), ReauthorizationRequired,
+        Throttled or TemporarilyUnavailable."""
+        ...
+
+
+class ConnectionStore(Protocol):
+    """Keeps connections. Look-ups by a caller name the organization (SR-30)."""
+
+    async def add(self, connection: Connection) -> None: ...
+    async def save(self, connection: Connection) -> None: ...
+    async def get(self, connection_id: str, *, organization_id: str | None = None) -> Connection:
+        """Raises NotFound. ``organization_id`` None is for our own workers and the vendor's API key."""
+        ...
+
+    async def find_live_by_identity(self, *, cloud: str, tenant_id: str, object_id: str) -> Connection | None:
+        """The connection of this Microsoft identity that is not disconnected."""
+        ...
+
+    async def list_for_member(self, member_id: str) -> tuple[Connection, ...]: ...
+    async def find_by_reference(self, reference: str) -> Connection | None: ...
+    async def page(
+        self,
+        *,
+        organization_id: str | None,
+        status: ConnectionStatus | None = None,
+        reason: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page[Connection]: ...
+    async def count_by_status(self, organization_id: str | None) -> dict[ConnectionStatus, int]: ...
+    async def count_by_reason(self, organization_id: str) -> dict[str, int]: ...
+    async def unconfirmed_before(self, moment: datetime, *, limit: int) -> tuple[Connection, ...]: ...
+
+
+class RefreshTokenStore(Protocol):
+    """Keeps one sealed refresh token per connection; the old one is overwritten (SR-38)."""
+
+    async def put(self, connection_id: str, sealed: Sealed, *, version: int, at: datetime) -> None:
+        """Store version ``version``, replacing ``version - 1`` (or nothing, for the first)."""
+        ...
+
+    async def find(self, connection_id: str) -> tuple[Sealed, int] | None: ...
+    async def destroy(self, connection_id: str) -> bool:
+        """Remove for good. True when there was one."""
+        ...
+
+
+class RefreshLease(Protocol):
+    """Single flight across processes: one refresh per connection at a time (SR-46)."""
+
+    async def acquire(self, connection_id: str, *, holder: str, until: datetime, now: datetime) -> int | None:
+        """Take the lease and return its fencing number, or None while somebody else holds it."""
+        ...
+
+    async def release(self, connection_id: str, *, holder: str) -> None: ...
+
+
+class ConnectSessionStore(Protocol):
+    """Keeps connect sessions; the secret is never stored."""
+
+    async def add(self, session: ConnectSession) -> None: ...
+    async def save(self, session: ConnectSession) -> None: ...
+    async def get(self, session_id: str) -> ConnectSession:
+        """Raises NotFound."""
+        ...
+
+    async def find_by_secret_hash(self, secret_hash: bytes) -> ConnectSession | None: ...
+    async def find_by_reference(self, reference: str) -> ConnectSession | None: ...
+    async def bind_to_browser(self, session_id: str, *, browser_hash: bytes) -> bool:
+        """Bind to the first browser that starts it, atomically. True also for that browser again."""
+        ...
+
+
+class ConnectionTransaction(Protocol):
+    """What one transaction of connections can reach."""
+
+    @property
+    def connections(self) -> ConnectionStore: ...
+    @property
+    def connect_sessions(self) -> ConnectSessionStore: ...
+    @property
+    def refresh_tokens(self) -> RefreshTokenStore: ...
+    @property
+    def refresh_leases(self) -> RefreshLease: ...
+    @property
+    def authorization_requests(self) -> AuthorizationRequestStore: ...
+    @property
+    def organizations(self) -> OrganizationStore: ...
+    @property
+    def members(self) -> MemberStore: ...
+    @property
+    def tenants(self) -> TenantStore: ...
+    @property
+    def consents(self) -> ConsentStore: ...
+    @property
+    def audit(self) -> AuditTrail: ...
+    @property
+    def jobs(self) -> JobQueue: ...

@@ -1,0 +1,66 @@
+"""What organizations needs from outside."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ostiary.core.kernel.page import Page
+from ostiary.core.organizations.model import Member, Organization
+
+
+class OrganizationStore(Protocol):
+    """Keeps organizations."""
+
+    async def add(self, organization: Organization) -> None:
+        """Raises Conflict when ``external_id`` is taken."""
+        ...
+
+    async def save(self, organization: Organization) -> None: ...
+    async def get(self, organization_id: str) -> Organization:
+        """Raises NotFound."""
+        ...
+
+    async def find_by_external_id(self, external_id: str) -> Organization | None: ...
+    async def page(self, *, cursor: str | None = None, limit: int = 50) -> Page[Organization]: ...
+
+
+class MemberStore(Protocol):
+    """Keeps members. Every look-up names the organization (SR-30)."""
+
+    async def add(self, member: Member) -> None:
+        """Raises Conflict when ``external_id`` is taken in the organization."""
+        ...
+
+    async def save(self, member: Member) -> None: ...
+    async def get(self, member_id: str, *, organization_id: str) -> Member:
+        """Raises NotFound."""
+        ...
+
+    async def find_by_external_id(self, external_id: str, *, organization_id: str) -> Member | None: ...
+    async def find_by_email(self, email: str, *, organization_id: str) -> Member | None:
+        """For the operator's command line and import; never for sign-in."""
+        ...
+
+    async def find_by_identity(self, *, tenant_id: str, object_id: str) -> Member | None:
+        """The member that this Microsoft identity was proven to be, in whichever organization."""
+        ...
+
+    async def page(
+        self,
+        *,
+        organization_id: str,
+        search: str | None = None,
+        licensed: bool | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page[Member]: ...
+    async def count_licensed(self, organization_id: str) -> int: ...
+
+
+class OrganizationTransaction(Protocol):
+    """What one transaction of organizations can reach."""
+
+    @property
+    def organizations(self) -> OrganizationStore: ...
+    @property
+    def members(self) -> MemberStore: ...

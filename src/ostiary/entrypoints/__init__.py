@@ -1,0 +1,1 @@
+"""Ways in: API, consent and connect site, console, CLI, worker. Parse, call one service, render."""

@@ -1,0 +1,159 @@
+"""Every setting: name, type, default, one line of meaning. Read from ``OSTIARY_…`` variables, once, at start."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Profile(StrEnum):
+    """How strict start-up is."""
+
+    PRODUCTION = "production"
+    DEVELOPMENT = "development"
+
+
+class Settings(BaseSettings):
+    """The instance's settings. Secrets are file paths or masked values, never printed."""
+
+    model_config = SettingsConfigDict(env_prefix="OSTIARY_", extra="ignore", frozen=True)
+
+    profile: Profile = Field(
+        Profile.PRODUCTION,
+        description="`production` refuses anything unsafe; `development` allows loopback and the emulator.",
+    )
+    data_dir: Path = Field(
+        Path("var"), description="Folder for the embedded database and the development key file."
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        description="PostgreSQL address. Empty starts the embedded server in the data folder (development only).",
+    )
+    database_pool_size: int = Field(10, ge=2, le=100, description="Most database connections per process.")
+
+    host: str = Field("127.0.0.1", description="Address `ostiary serve` listens on.")
+    port: int = Field(8080, ge=0, le=65535, description="Port `ostiary serve` listens on.")
+    public_url: str = Field(
+        "http://localhost:8080",
+        description="Address of the approval and connect pages as people's browsers see it.",
+    )
+    console_url: str | None = Field(
+        None, description="Address of the console and API; empty means the public address."
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Proxy addresses whose forwarded headers count, comma-separated."
+    )
+    return_urls: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Exact https addresses of your app that a connect session may return to, comma-separated.",
+    )
+
+    vendor_name: str = Field(..., min_length=1, description="Your product's name, as customers know it.")
+    vendor_app_name: str = Field(
+        ..., min_length=1, description="Display name of your app registration, as Microsoft's page shows it."
+    )
+    vendor_publisher: str = Field(..., min_length=1, description="Publisher name of your app registration.")
+    vendor_publisher_verified: bool = Field(
+        False, description="True once Microsoft shows the verified badge."
+    )
+    vendor_help_email: str = Field(..., description="Where people write when they are stuck.")
+    vendor_data_kept: str = Field(
+        ...,
+        min_length=20,
+        description="What your product keeps, where, and for how long: shown before anyone approves.",
+    )
+    vendor_app_url: str | None = Field(None, description="Where *Go to {vendor}* leads.")
+    vendor_privacy_url: str | None = Field(None, description="Your privacy notice.")
+
+    cloud: str = Field("global", description="Microsoft cloud: `global`, `usgov`, `dod`, `china`.")
+    login_url: str | None = Field(
+        None, description="Other sign-in host, such as an emulator's (development only)."
+    )
+    graph_url: str | None = Field(None, description="Other Graph host (development only).")
+    ews_url: str | None = Field(None, description="Other EWS endpoint (development only).")
+    ca_file: Path | None = Field(
+        None, description="Extra certificate authority to trust for Microsoft's hosts (development only)."
+    )
+
+    app_client_id: str = Field(..., description="Application (client) ID of your app registration.")
+    app_certificate_file: Path | None = Field(
+        None, description="PEM file with the private key and certificate the registration knows (preferred)."
+    )
+    app_secret: SecretStr | None = Field(
+        None, description="Client secret; needs `OSTIARY_ALLOW_CLIENT_SECRET=true`."
+    )
+    app_secret_file: Path | None = Field(None, description="File that holds the client secret.")
+    allow_client_secret: bool = Field(
+        False, description="Accept a client secret instead of a certificate (a standing warning is shown)."
+    )
+    ews_app_client_id: str | None = Field(
+        None, description="Own registration for EWS; empty means one registration for both."
+    )
+    ews_app_certificate_file: Path | None = Field(None, description="As above, for the EWS registration.")
+    ews_app_secret: SecretStr | None = Field(None, description="As above, for the EWS registration.")
+    ews_app_secret_file: Path | None = Field(None, description="As above, for the EWS registration.")
+    offer_ews: bool = Field(True, description="Offer EWS at all. It ends on 1 April 2027 either way.")
+
+    key_file: Path | None = Field(
+        None,
+        description="File with the key-encryption keys, outside the database and its backups. Required in production.",
+    )
+
+    log_level: str = Field("INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
+    log_format: str = Field("json", description="`json` for machines, `text` for people.")
+    metrics_token: SecretStr | None = Field(
+        None, description="Bearer token for `/metrics`. Empty: metrics answer on the loopback only."
+    )
+    workers_inside: bool = Field(
+        False, description="Run the background worker inside `ostiary serve` (one-machine set-ups)."
+    )
+    shutdown_seconds: float = Field(
+        25.0, gt=0, le=120, description="Longest time a stopping process may finish its work."
+    )
+
+    @field_validator("trusted_proxies", "return_urls", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @model_validator(mode="after")
+    def _refuse_unsafe_production(self) -> Self:
+        if self.profile is not Profile.PRODUCTION:
+            return self
+        problems: list[str] = []
+        for name in ("public_url", "console_url"):
+            address = getattr(self, name)
+            if address is not None and not _is_public_https(address):
+                problems.append(f"OSTIARY_{name.upper()} must be a public https address")
+        for name in ("login_url", "graph_url", "ews_url", "ca_file"):
+            if getattr(self, name) is not None:
+                problems.append(f"OSTIARY_{name.upper()} is for development only")
+        if self.database_url is None:
+            problems.append("OSTIARY_DATABASE_URL is required")
+        if self.key_file is None:
+            problems.append("OSTIARY_KEY_FILE is required")
+        for address in self.return_urls:
+            if not _is_public_https(address):
+                problems.append("OSTIARY_RETURN_URLS must hold https addresses only")
+        if problems:
+            raise ValueError("these settings are not safe in production: " + "; ".join(problems))
+        return self
+
+    @property
+    def effective_console_url(self) -> str:
+        """Where the console and API are."""
+        return self.console_url or self.public_url
+
+
+def _is_public_https(address: str) -> bool:
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    loopback = host == "localhost" or host.startswith("127.") or host == "::1" or host.endswith(".localhost")
+    return parts.scheme == "https" and bool(host) and not loopback
