@@ -1,19 +1,19 @@
 """What can go wrong in the mailbox store; each service translates these to its own codes.
 
-    MailboxError
-    ├── MalformedId        the id cannot be read; the caller fixes the request
-    ├── FolderNotFound     no such folder in this mailbox
-    ├── ItemNotFound       no such item in this mailbox (also: the id is from before a move)
-    ├── FolderExists       a sibling folder has that name
-    ├── FolderProtected    well-known folders are not renamed, moved or deleted
-    ├── ChangeConflict     the caller's change key is not the current one; read again
-    ├── ChangesForgotten   the change log no longer reaches back that far; start a full round
-    ├── InvalidContent     a value that the store refuses (`field` names it)
-    ├── InvalidRecipients  nothing to send to
-    ├── NotAllowed         the mailbox exists, but this caller may not do that
-    ├── OccurrenceGone     the occurrence was cancelled or is outside the series
-    ├── OccurrenceCrossing a moved occurrence would jump over or onto its neighbour
-    └── MeetingRefused     the action does not fit (organizer accepting his own meeting …)
+MailboxError
+├── MalformedId        the id cannot be read; the caller fixes the request
+├── FolderNotFound     no such folder in this mailbox
+├── ItemNotFound       no such item in this mailbox (also: the id is from before a move)
+├── FolderExists       a sibling folder has that name
+├── FolderProtected    well-known folders are not renamed, moved or deleted
+├── ChangeConflict     the caller's change key is not the current one; read again
+├── ChangesForgotten   the change log no longer reaches back that far; start a full round
+├── InvalidContent     a value that the store refuses (`field` names it)
+├── InvalidRecipients  nothing to send to
+├── NotAllowed         the mailbox exists, but this caller may not do that
+├── OccurrenceGone     the occurrence was cancelled or is outside the series
+├── OccurrenceCrossing a moved occurrence would jump over or onto its neighbour
+└── MeetingRefused     the action does not fit (organizer accepting his own meeting …)
 """
 
 from __future__ import annotations
@@ -102,7 +102,9 @@ class OccurrenceGone(MailboxError):
 class OccurrenceCrossing(MailboxError):
     """A moved occurrence would cross or overlap its neighbour."""
 
-    def __init__(self, message: str = "Modified occurrence is crossing or overlapping adjacent occurrence.") -> None:
+    def __init__(
+        self, message: str = "Modified occurrence is crossing or overlapping adjacent occurrence."
+    ) -> None:
         super().__init__(message)
 
 

@@ -103,7 +103,9 @@ class IdCodec:
         self._item_head = b"\x00\x00\x00\x00" + FOLDER_PROVIDER + _ITEM_TYPE + replica
         self._item_start = self._prefix + ITEM_ENTRY_BYTES.to_bytes(2, "little") + self._item_head
         self._immutable_head = b"\x00\x00\x00\x00" + _PRIVATE_PROVIDER + _IMMUTABLE_TYPE + replica
-        self._immutable_start = b"\x00\x09\x00" + FOLDER_ENTRY_BYTES.to_bytes(2, "little") + self._immutable_head
+        self._immutable_start = (
+            b"\x00\x09\x00" + FOLDER_ENTRY_BYTES.to_bytes(2, "little") + self._immutable_head
+        )
 
     # -- writing -----------------------------------------------------------------------------------------------
 
@@ -195,9 +197,13 @@ class IdCodec:
             case IdFormat.ENTRY:
                 return _pack_url(self.item_entry(key.folder, key.entry))
             case IdFormat.EWS:
-                return self.ews_id(key.folder, key.entry, occurrence=key.occurrence, attachment=key.attachment)
+                return self.ews_id(
+                    key.folder, key.entry, occurrence=key.occurrence, attachment=key.attachment
+                )
             case IdFormat.REST:
-                return self.rest_id(key.folder, key.entry, occurrence=key.occurrence, attachment=key.attachment)
+                return self.rest_id(
+                    key.folder, key.entry, occurrence=key.occurrence, attachment=key.attachment
+                )
             case IdFormat.IMMUTABLE_ENTRY:
                 return _pack_url(self.immutable_entry(key.identity))
             case IdFormat.IMMUTABLE_REST:
@@ -252,7 +258,9 @@ class IdCodec:
         if len(raw) == FOLDER_ENTRY_BYTES and raw.startswith(self._folder_head):
             return ObjectKey(folder=int.from_bytes(raw[38:44], "big"))
         if len(raw) == ITEM_ENTRY_BYTES and raw.startswith(self._item_head) and raw[46:62] == self._replica:
-            return ObjectKey(folder=int.from_bytes(raw[38:44], "big"), entry=int.from_bytes(raw[62:68], "big"))
+            return ObjectKey(
+                folder=int.from_bytes(raw[38:44], "big"), entry=int.from_bytes(raw[62:68], "big")
+            )
         raise MalformedId("Id is malformed.")
 
     def _read_immutable_entry(self, raw: bytes) -> int:
