@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import cache
+from importlib.resources import files
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .errors import InvalidContent
-from .zone_table import ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,15 @@ def _row(line: str) -> WindowsZone:
     return WindowsZone(name, display_name, tuple(iana.split()))
 
 
+def _table() -> list[str]:
+    text = files(__package__).joinpath("windows_zones.txt").read_text("utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
 @cache
 def windows_zones() -> dict[str, WindowsZone]:
     """Return all Windows zones by name, in the order Windows lists them."""
-    return {zone.name: zone for zone in map(_row, ROWS.splitlines())}
+    return {zone.name: zone for zone in map(_row, _table())}
 
 
 @cache
