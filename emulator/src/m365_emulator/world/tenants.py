@@ -183,15 +183,9 @@ class Tenant:
         default_factory=dict[str, ServicePrincipal], repr=False
     )
     """By application id."""
-    grants: list[Oauth2PermissionGrant] = field(
-        default_factory=list[Oauth2PermissionGrant], repr=False
-    )
-    app_role_assignments: list[AppRoleAssignment] = field(
-        default_factory=list[AppRoleAssignment], repr=False
-    )
-    consent_requests: list[ConsentRequest] = field(
-        default_factory=list[ConsentRequest], repr=False
-    )
+    grants: list[Oauth2PermissionGrant] = field(default_factory=list[Oauth2PermissionGrant], repr=False)
+    app_role_assignments: list[AppRoleAssignment] = field(default_factory=list[AppRoleAssignment], repr=False)
+    consent_requests: list[ConsentRequest] = field(default_factory=list[ConsentRequest], repr=False)
     reviewer_oids: list[str] = field(default_factory=list[str])
     """Who reviews consent requests; they need consent rights to approve."""
     sessions_valid_from: datetime | None = None
