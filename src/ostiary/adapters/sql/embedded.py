@@ -58,7 +58,15 @@ class EmbeddedServer:
         with contextlib.suppress(OSError):
             (self.data_dir / _OWNER_FILE).unlink()
         type(self._server)._instances.pop(self.data_dir, None)
-        command = [str(Path(self._server.bin_path) / "pg_ctl"), "-w", "-m", "fast", "-D", str(self.data_dir), "stop"]
+        command = [
+            str(Path(self._server.bin_path) / "pg_ctl"),
+            "-w",
+            "-m",
+            "fast",
+            "-D",
+            str(self.data_dir),
+            "stop",
+        ]
         subprocess.run(  # noqa: S603 - a fixed program on our own folder
             command,
             check=False,
