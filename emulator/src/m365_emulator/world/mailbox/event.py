@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from .item import Item, Recipient
+from .item import NOT_SET, Item, Recipient
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 INDEXES = ("first", "second", "third", "fourth", "last")
@@ -89,14 +89,14 @@ class CalendarEvent(Item):
     by `recurrence.expand` and share the keys of their master, told apart by `original_start`.
     """
 
-    start: datetime = datetime.min
-    end: datetime = datetime.min
+    start: datetime = NOT_SET
+    end: datetime = NOT_SET
     start_zone: str = "UTC"
     end_zone: str = "UTC"
     is_all_day: bool = False
     locations: tuple[Location, ...] = ()
     show_as: str = "busy"
-    attendees: list[Attendee] = field(default_factory=lambda: [])
+    attendees: list[Attendee] = field(default_factory=list)
     organizer: Recipient | None = None
     is_organizer: bool = True
     response: str = "organizer"
@@ -107,7 +107,7 @@ class CalendarEvent(Item):
     is_reminder_on: bool = True
     reminder_minutes: int = 15
     recurrence: Recurrence | None = None
-    exceptions: dict[datetime, CalendarEvent] = field(default_factory=lambda: {})
+    exceptions: dict[datetime, CalendarEvent] = field(default_factory=dict)
     cancelled: set[datetime] = field(default_factory=lambda: set[datetime]())
     kind: str = "singleInstance"
     original_start: datetime | None = None

@@ -41,10 +41,10 @@ class Folder:
     is_search: bool = False
     change: int = 0
     calendar: CalendarLook | None = None
-    children: dict[int, Folder] = field(default_factory=lambda: {})
-    items: dict[int, Item] = field(default_factory=lambda: {})
+    children: dict[int, Folder] = field(default_factory=dict)
+    items: dict[int, Item] = field(default_factory=dict)
     unread_count: int = 0
-    sorted_items: dict[str, list[Item]] = field(default_factory=lambda: {})
+    sorted_items: dict[str, list[Item]] = field(default_factory=dict)
 
     @property
     def child_count(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from .folder import Folder
 
 PropertyValue = str | list[str]
+
+NOT_SET = datetime(1, 1, 1, tzinfo=UTC)
+"""A time that has not been given yet; the store fills it in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +156,8 @@ class Item:
 
     subject: str = ""
     body: Body = EMPTY_BODY
-    created_at: datetime = datetime.min
-    modified_at: datetime = datetime.min
+    created_at: datetime = NOT_SET
+    modified_at: datetime = NOT_SET
     categories: tuple[str, ...] = ()
     importance: str = "normal"
     sensitivity: str = "normal"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from .item import Item, Recipient
+from .item import NOT_SET, Item, Recipient
 
 if TYPE_CHECKING:
-    from .event import Recurrence
+    from .event import CalendarEvent, Recurrence
 
 REQUEST_CLASS = "IPM.Schedule.Meeting.Request"
 CANCELLATION_CLASS = "IPM.Schedule.Meeting.Canceled"
@@ -57,6 +57,12 @@ class MeetingDetails:
     proposed_start: datetime | None = None
     proposed_end: datetime | None = None
     attendee: Recipient | None = None
+    snapshot: CalendarEvent | None = None
+    """The organizer's event when the message was sent; the receiving calendar is written from it."""
+
+    def copy(self) -> MeetingDetails:
+        """Return an equal one that can be changed on its own."""
+        return replace(self)
 
 
 @dataclass(slots=True, eq=False)
@@ -69,8 +75,8 @@ class Message(Item):
     cc: tuple[Recipient, ...] = ()
     bcc: tuple[Recipient, ...] = ()
     reply_to: tuple[Recipient, ...] = ()
-    received_at: datetime = datetime.min
-    sent_at: datetime = datetime.min
+    received_at: datetime = NOT_SET
+    sent_at: datetime = NOT_SET
     is_read: bool = False
     is_draft: bool = False
     read_receipt_requested: bool = False

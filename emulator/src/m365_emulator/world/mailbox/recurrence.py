@@ -147,8 +147,8 @@ def last_occurrence_end(master: CalendarEvent) -> datetime | None:
     if master.recurrence is None or master.recurrence.end == "noEnd":
         return None
     last: datetime | None = None
-    for last in original_starts(master):
-        pass
+    for at in original_starts(master):
+        last = at
     return last + master.duration if last is not None else master.end
 
 

@@ -13,6 +13,6 @@ class MessageRule:
     display_name: str
     sequence: int
     is_enabled: bool = True
-    conditions: dict[str, object] = field(default_factory=lambda: {})
-    exceptions: dict[str, object] = field(default_factory=lambda: {})
-    actions: dict[str, object] = field(default_factory=lambda: {})
+    conditions: dict[str, object] = field(default_factory=dict)
+    exceptions: dict[str, object] = field(default_factory=dict)
+    actions: dict[str, object] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 
 
 @dataclass(slots=True)
@@ -22,8 +22,8 @@ class AutomaticReplies:
 
     status: str = "disabled"
     audience: str = "all"
-    start: datetime = datetime(2026, 1, 1)
-    end: datetime = datetime(2026, 1, 2)
+    start: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    end: datetime = datetime(2026, 1, 2, tzinfo=UTC)
     internal_message: str = ""
     external_message: str = ""
 

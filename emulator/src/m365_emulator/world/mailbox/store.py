@@ -21,7 +21,7 @@ from .errors import (
 from .event import CalendarEvent
 from .folder import CALENDAR, MAIL, WELL_KNOWN_FOLDERS, CalendarLook, Folder
 from .ids import IdCodec, ItemKey, ObjectKey
-from .item import Attachment, Item
+from .item import NOT_SET, Attachment, Item
 from .message import Message
 from .recurrence import occurrence_at
 from .settings import MailboxSettings
@@ -108,13 +108,14 @@ class Mailbox:
         self.world = world
         self.owner = owner
         self.guid = guid.lower()
-        self.rng = random.Random(f"mailbox {self.guid}")
+        self.rng = random.Random(f"mailbox {self.guid}")  # noqa: S311 - repeatable on purpose
         self.replica = self.rng.randbytes(16)
         self.ids = IdCodec(self.guid, self.replica)
         self.settings = MailboxSettings(time_zone=time_zone)
         self.permissions = Permissions()
         self.categories: list[Category] = []
         self.rules: list[MessageRule] = []
+        self.auto_replied: set[str] = set()
         self.log = ChangeLog()
         self.change_number = 1000
         self._counter = 0x0900
@@ -396,9 +397,9 @@ class Mailbox:
         now = self.now()
         item.identity = self.next_number()
         item.entry = item.identity
-        if item.created_at == datetime.min:
+        if item.created_at == NOT_SET:
             item.created_at = now
-        if item.modified_at == datetime.min:
+        if item.modified_at == NOT_SET:
             item.modified_at = now
         self._place(item, folder)
         self._items[item.identity] = item
