@@ -28,6 +28,14 @@ class ApprovalRequestState(StrEnum):
     CANCELLED = "cancelled"
 
 
+OPEN_STATES: Final = (
+    ApprovalRequestState.WAITING,
+    ApprovalRequestState.SENT,
+    ApprovalRequestState.STARTED,
+)
+"""Still waiting for an answer; an organization has at most one such request per access method."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApprovalRequest:
     """Somebody asked for the approval of an organization; colleagues wait with them."""

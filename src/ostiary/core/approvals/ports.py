@@ -16,18 +16,29 @@ from ostiary.core.tenants.ports import TenantStore
 class ApprovalRequestStore(Protocol):
     """Keeps approval requests and who waits for each."""
 
-    async def add(self, request: ApprovalRequest) -> None: ...
+    async def add(self, request: ApprovalRequest) -> None:
+        """Raises Conflict when the organization has an open request for this method."""
+        ...
+
     async def save(self, request: ApprovalRequest) -> None: ...
-    async def get(self, request_id: str, *, organization_id: str) -> ApprovalRequest:
+    async def get(
+        self, request_id: str, *, organization_id: str, for_update: bool = False
+    ) -> ApprovalRequest:
         """Raises NotFound."""
         ...
 
-    async def find_open(self, *, organization_id: str, method: AccessMethod) -> ApprovalRequest | None: ...
+    async def find_open(
+        self, *, organization_id: str, method: AccessMethod, for_update: bool = False
+    ) -> ApprovalRequest | None: ...
+    async def find_latest_for_member(self, *, organization_id: str, member_id: str) -> ApprovalRequest | None:
+        """The newest request this member waits for or waited for."""
+        ...
+
     async def list_for(
         self, organization_id: str, *, states: tuple[ApprovalRequestState, ...] | None = None
     ) -> tuple[ApprovalRequest, ...]: ...
     async def join(self, waiter: Waiter) -> bool:
-        """True when the member was not waiting yet."""
+        """Add the member, or keep what they chose this time. True when they were not waiting yet."""
         ...
 
     async def leave(self, request_id: str, *, member_id: str) -> None: ...

@@ -33,6 +33,20 @@ class ConnectionStatus(StrEnum):
     DISCONNECTED = "disconnected"
 
 
+class ConnectSessionState(StrEnum):
+    """How far one connect session has come."""
+
+    OPEN = "open"
+    STARTED = "started"
+    """The browser was sent to Microsoft."""
+    CHOOSING = "choosing"
+    """The sign-in is good, but for another address than the vendor knows; the person decides."""
+    RETURNED = "returned"
+    """Stored unconfirmed; the vendor has to confirm (SR-20)."""
+    CONFIRMED = "confirmed"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """One member's mailbox and/or calendar by one access method. Its id survives every reconnect."""
@@ -82,8 +96,7 @@ class ConnectSession:
     """Set to reconnect exactly this connection."""
     completion_hash: bytes | None = None
     browser_hash: bytes | None = None
-    state: str = "open"
-    """``open``, ``started``, ``returned``, ``confirmed`` or ``failed``."""
+    state: ConnectSessionState = ConnectSessionState.OPEN
     mail: bool = True
     calendar: bool = True
     reason: str | None = None

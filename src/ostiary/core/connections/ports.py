@@ -34,14 +34,25 @@ class MailboxProbe(Protocol):
 class ConnectionStore(Protocol):
     """Keeps connections. Look-ups by a caller name the organization (SR-30)."""
 
-    async def add(self, connection: Connection) -> None: ...
-    async def save(self, connection: Connection) -> None: ...
-    async def get(self, connection_id: str, *, organization_id: str | None = None) -> Connection:
-        """Raises NotFound. ``organization_id`` None is for our own workers and the vendor's API key."""
+    async def add(self, connection: Connection) -> None:
+        """Raises Conflict when the identity has a live connection already."""
+        ...
+
+    async def save(self, connection: Connection) -> None:
+        """Raises NotFound, or Conflict when the identity has another live connection."""
+        ...
+
+    async def get(
+        self, connection_id: str, *, organization_id: str | None = None, for_update: bool = False
+    ) -> Connection:
+        """Raises NotFound. ``organization_id`` None is for our own workers and the vendor's API key.
+
+        ``for_update`` keeps other writers out until the transaction ends: read so before every ``save``.
+        """
         ...
 
     async def find_live_by_identity(self, *, cloud: str, tenant_id: str, object_id: str) -> Connection | None:
-        """The connection of this Microsoft identity that is not disconnected."""
+        """The connection of this Microsoft identity that is neither disconnected nor still unconfirmed."""
         ...
 
     async def list_for_member(self, member_id: str) -> tuple[Connection, ...]: ...
@@ -57,14 +68,24 @@ class ConnectionStore(Protocol):
     ) -> Page[Connection]: ...
     async def count_by_status(self, organization_id: str | None) -> dict[ConnectionStatus, int]: ...
     async def count_by_reason(self, organization_id: str) -> dict[str, int]: ...
-    async def unconfirmed_before(self, moment: datetime, *, limit: int) -> tuple[Connection, ...]: ...
+    async def unconfirmed_before(self, moment: datetime, *, limit: int) -> tuple[Connection, ...]:
+        """Connections whose time to be confirmed is over; locked against other workers."""
+        ...
+
+    async def idle_since(self, moment: datetime, *, limit: int) -> tuple[str, ...]:
+        """Ids of working connections whose refresh token was last renewed at or before ``moment``, oldest first."""
+        ...
 
 
 class RefreshTokenStore(Protocol):
     """Keeps one sealed refresh token per connection; the old one is overwritten (SR-38)."""
 
     async def put(self, connection_id: str, sealed: Sealed, *, version: int, at: datetime) -> None:
-        """Store version ``version``, replacing ``version - 1`` (or nothing, for the first)."""
+        """Store version ``version``, replacing ``version - 1`` (or nothing, for version 1).
+
+        Raises:
+            Conflict: Another version is stored, or the token was destroyed meanwhile; read again.
+        """
         ...
 
     async def find(self, connection_id: str) -> tuple[Sealed, int] | None: ...
@@ -88,7 +109,7 @@ class ConnectSessionStore(Protocol):
 
     async def add(self, session: ConnectSession) -> None: ...
     async def save(self, session: ConnectSession) -> None: ...
-    async def get(self, session_id: str) -> ConnectSession:
+    async def get(self, session_id: str, *, for_update: bool = False) -> ConnectSession:
         """Raises NotFound."""
         ...
 

@@ -1,0 +1,545 @@
+"""Connections, connect sessions, sealed refresh tokens and the lease that keeps refreshes apart."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ostiary.adapters.sql.provider_detail import provider_detail, provider_values
+from ostiary.adapters.sql.schema import UTCDateTime, metadata
+from ostiary.core.connections.model import Connection, ConnectionStatus, ConnectSession, ConnectSessionState
+from ostiary.core.kernel.access_method import AccessMethod
+from ostiary.core.kernel.errors import Conflict, InvalidRequest, NotFound
+from ostiary.core.kernel.page import Page
+from ostiary.core.vault.model import Sealed
+
+connections: Final = Table(
+    "connections",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("organization_id", String(64), nullable=False),
+    Column("member_id", String(64), nullable=False, index=True),
+    Column("cloud", String(32), nullable=False),
+    Column("tenant_id", String(36), nullable=False),
+    Column("object_id", String(36), nullable=False),
+    Column("method", String(16), nullable=False),
+    Column("registration_id", String(64), nullable=False),
+    Column("mail", Boolean, nullable=False),
+    Column("calendar", Boolean, nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("reference", String(16), nullable=False, unique=True),
+    Column("address", Text, nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("changed_at", UTCDateTime, nullable=False),
+    Column("granted_scopes", ARRAY(Text), nullable=False),
+    Column("reason", String(64)),
+    Column("provider", JSONB),
+    Column("connected_at", UTCDateTime),
+    Column("confirm_before", UTCDateTime),
+    Column("last_success_at", UTCDateTime),
+    Column("token_version", Integer, nullable=False),
+    Index("ix_connections_organization_page", "organization_id", "created_at", "id"),
+    # One Microsoft identity is one connection (SR-28). An unconfirmed one claims nothing yet, so a sign-in that
+    # somebody else began cannot keep the owner out.
+    Index(
+        "uq_connections_live_identity",
+        "cloud",
+        "tenant_id",
+        "object_id",
+        unique=True,
+        postgresql_where=text("status NOT IN ('disconnected', 'unconfirmed')"),
+    ),
+    Index(
+        "ix_connections_unconfirmed",
+        "confirm_before",
+        postgresql_where=text("status = 'unconfirmed'"),
+    ),
+)
+
+refresh_tokens: Final = Table(
+    "refresh_tokens",
+    metadata,
+    Column("connection_id", ForeignKey("connections.id"), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("format_version", Integer, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Column("nonce", LargeBinary, nullable=False),
+    Column("commitment", LargeBinary, nullable=False),
+    Column("ciphertext", LargeBinary, nullable=False),
+    Column("stored_at", UTCDateTime, nullable=False, index=True),
+)
+
+refresh_leases: Final = Table(
+    "refresh_leases",
+    metadata,
+    Column("connection_id", String(64), primary_key=True),
+    Column("holder", String(64), nullable=False),
+    Column("held_until", UTCDateTime, nullable=False),
+    Column("fence", Integer, nullable=False),
+)
+
+connect_sessions: Final = Table(
+    "connect_sessions",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("reference", String(16), nullable=False, unique=True),
+    Column("secret_hash", LargeBinary, nullable=False, unique=True),
+    Column("organization_id", String(64), nullable=False),
+    Column("member_id", String(64), nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("expires_at", UTCDateTime, nullable=False, index=True),
+    Column("return_url", Text),
+    Column("vendor_verified_identity", Boolean, nullable=False),
+    Column("connection_id", String(64)),
+    Column("completion_hash", LargeBinary),
+    Column("browser_hash", LargeBinary),
+    Column("state", String(16), nullable=False),
+    Column("mail", Boolean, nullable=False),
+    Column("calendar", Boolean, nullable=False),
+    Column("reason", String(64)),
+    Column("account", Text),
+    Column("provider", JSONB),
+    Column("used_at", UTCDateTime),
+)
+
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NOT_LIVE: Final = (ConnectionStatus.DISCONNECTED.value, ConnectionStatus.UNCONFIRMED.value)
+_REFRESHABLE: Final = (ConnectionStatus.CONNECTED.value, ConnectionStatus.FAILING.value)
+
+
+class SQLConnectionStore:
+    """Keeps connections in PostgreSQL."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, connection: Connection) -> None:
+        try:
+            async with self._connection.begin_nested():
+                await self._connection.execute(insert(connections).values(_connection_values(connection)))
+        except IntegrityError as error:
+            raise Conflict("This mailbox is connected already.") from error
+
+    async def save(self, connection: Connection) -> None:
+        statement = (
+            update(connections)
+            .where(
+                connections.c.id == connection.id,
+                connections.c.organization_id == connection.organization_id,
+            )
+            .values(_connection_values(connection))
+        )
+        try:
+            async with self._connection.begin_nested():
+                changed = (await self._connection.execute(statement)).rowcount
+        except IntegrityError as error:
+            raise Conflict("This mailbox is connected already.") from error
+        if changed != 1:
+            raise NotFound("There is no such connection.")
+
+    async def get(
+        self, connection_id: str, *, organization_id: str | None = None, for_update: bool = False
+    ) -> Connection:
+        statement = select(connections).where(connections.c.id == connection_id)
+        if organization_id is not None:
+            statement = statement.where(connections.c.organization_id == organization_id)
+        if for_update:
+            statement = statement.with_for_update()
+        row = (await self._connection.execute(statement)).mappings().one_or_none()
+        if row is None:
+            raise NotFound("There is no such connection.")
+        return _connection(row)
+
+    async def find_live_by_identity(self, *, cloud: str, tenant_id: str, object_id: str) -> Connection | None:
+        statement = select(connections).where(
+            connections.c.cloud == cloud,
+            connections.c.tenant_id == tenant_id,
+            connections.c.object_id == object_id,
+            connections.c.status.not_in(_NOT_LIVE),
+        )
+        row = (await self._connection.execute(statement)).mappings().one_or_none()
+        return None if row is None else _connection(row)
+
+    async def list_for_member(self, member_id: str) -> tuple[Connection, ...]:
+        statement = (
+            select(connections)
+            .where(connections.c.member_id == member_id)
+            .order_by(connections.c.created_at.desc(), connections.c.id)
+        )
+        rows = (await self._connection.execute(statement)).mappings()
+        return tuple(_connection(row) for row in rows)
+
+    async def find_by_reference(self, reference: str) -> Connection | None:
+        statement = select(connections).where(connections.c.reference == reference)
+        row = (await self._connection.execute(statement)).mappings().one_or_none()
+        return None if row is None else _connection(row)
+
+    async def page(
+        self,
+        *,
+        organization_id: str | None,
+        status: ConnectionStatus | None = None,
+        reason: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page[Connection]:
+        table = connections.c
+        statement = select(connections).order_by(table.created_at.desc(), table.id.desc()).limit(limit + 1)
+        if organization_id is not None:
+            statement = statement.where(table.organization_id == organization_id)
+        if status is not None:
+            statement = statement.where(table.status == status.value)
+        else:
+            statement = statement.where(table.status != ConnectionStatus.UNCONFIRMED.value)
+        if reason is not None:
+            statement = statement.where(table.reason == reason)
+        if cursor is not None:
+            created_at, last_id = _decode_cursor(cursor)
+            statement = statement.where(
+                or_(
+                    table.created_at < created_at,
+                    and_(table.created_at == created_at, table.id < last_id),
+                )
+            )
+        rows = (await self._connection.execute(statement)).mappings().all()
+        items = tuple(_connection(row) for row in rows[:limit])
+        return Page(items, _encode_cursor(items[-1]) if len(rows) > limit else None)
+
+    async def count_by_status(self, organization_id: str | None) -> dict[ConnectionStatus, int]:
+        statement = select(connections.c.status, func.count()).group_by(connections.c.status)
+        if organization_id is not None:
+            statement = statement.where(connections.c.organization_id == organization_id)
+        rows = await self._connection.execute(statement)
+        return {ConnectionStatus(status): count for status, count in rows.tuples()}
+
+    async def count_by_reason(self, organization_id: str) -> dict[str, int]:
+        statement = (
+            select(connections.c.reason, func.count())
+            .where(
+                connections.c.organization_id == organization_id,
+                connections.c.reason.is_not(None),
+                connections.c.status.not_in(_NOT_LIVE),
+            )
+            .group_by(connections.c.reason)
+        )
+        rows = await self._connection.execute(statement)
+        return {reason: count for reason, count in rows.tuples() if reason is not None}
+
+    async def unconfirmed_before(self, moment: datetime, *, limit: int) -> tuple[Connection, ...]:
+        statement = (
+            select(connections)
+            .where(
+                connections.c.status == ConnectionStatus.UNCONFIRMED.value,
+                connections.c.confirm_before <= moment,
+            )
+            .order_by(connections.c.confirm_before)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        rows = (await self._connection.execute(statement)).mappings()
+        return tuple(_connection(row) for row in rows)
+
+    async def idle_since(self, moment: datetime, *, limit: int) -> tuple[str, ...]:
+        statement = (
+            select(connections.c.id)
+            .join(refresh_tokens, refresh_tokens.c.connection_id == connections.c.id)
+            .where(refresh_tokens.c.stored_at <= moment, connections.c.status.in_(_REFRESHABLE))
+            .order_by(refresh_tokens.c.stored_at)
+            .limit(limit)
+        )
+        return tuple((await self._connection.execute(statement)).scalars())
+
+
+class SQLRefreshTokenStore:
+    """Keeps one sealed refresh token per connection in PostgreSQL."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def put(self, connection_id: str, sealed: Sealed, *, version: int, at: datetime) -> None:
+        values: dict[str, Any] = {
+            "version": version,
+            "format_version": sealed.format_version,
+            "key_id": sealed.key_id,
+            "wrapped_key": sealed.wrapped_key,
+            "nonce": sealed.nonce,
+            "commitment": sealed.commitment,
+            "ciphertext": sealed.ciphertext,
+            "stored_at": at,
+        }
+        if version == 1:
+            statement = (
+                postgresql.insert(refresh_tokens)
+                .values(connection_id=connection_id, **values)
+                .on_conflict_do_nothing()
+            )
+        else:
+            # Never an insert: a refresh that ends after a disconnect must not bring the token back.
+            statement = (
+                update(refresh_tokens)
+                .where(
+                    refresh_tokens.c.connection_id == connection_id,
+                    refresh_tokens.c.version == version - 1,
+                )
+                .values(values)
+            )
+        if (await self._connection.execute(statement)).rowcount != 1:
+            raise Conflict("The saved sign-in changed meanwhile.")
+
+    async def find(self, connection_id: str) -> tuple[Sealed, int] | None:
+        statement = select(refresh_tokens).where(refresh_tokens.c.connection_id == connection_id)
+        row = (await self._connection.execute(statement)).mappings().one_or_none()
+        if row is None:
+            return None
+        sealed = Sealed(
+            format_version=row["format_version"],
+            key_id=row["key_id"],
+            wrapped_key=row["wrapped_key"],
+            nonce=row["nonce"],
+            commitment=row["commitment"],
+            ciphertext=row["ciphertext"],
+        )
+        return sealed, row["version"]
+
+    async def destroy(self, connection_id: str) -> bool:
+        statement = delete(refresh_tokens).where(refresh_tokens.c.connection_id == connection_id)
+        return (await self._connection.execute(statement)).rowcount == 1
+
+
+class SQLRefreshLease:
+    """One refresh at a time per connection, across processes and machines."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def acquire(self, connection_id: str, *, holder: str, until: datetime, now: datetime) -> int | None:
+        attempt = postgresql.insert(refresh_leases).values(
+            connection_id=connection_id, holder=holder, held_until=until, fence=1
+        )
+        statement = attempt.on_conflict_do_update(
+            index_elements=[refresh_leases.c.connection_id],
+            set_={
+                "holder": holder,
+                "held_until": until,
+                "fence": refresh_leases.c.fence + 1,
+            },
+            where=refresh_leases.c.held_until <= now,
+        ).returning(refresh_leases.c.fence)
+        return (await self._connection.execute(statement)).scalar_one_or_none()
+
+    async def release(self, connection_id: str, *, holder: str) -> None:
+        # The row stays, so that its fencing number never starts over.
+        statement = (
+            update(refresh_leases)
+            .where(refresh_leases.c.connection_id == connection_id, refresh_leases.c.holder == holder)
+            .values(held_until=_LONG_AGO)
+        )
+        await self._connection.execute(statement)
+
+
+class SQLConnectSessionStore:
+    """Keeps connect sessions in PostgreSQL."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, session: ConnectSession) -> None:
+        await self._connection.execute(insert(connect_sessions).values(_session_values(session)))
+
+    async def save(self, session: ConnectSession) -> None:
+        values = _session_values(session)
+        # The binding is written by `bind_to_browser` alone, which decides a race in the database.
+        del values["browser_hash"]
+        statement = (
+            update(connect_sessions)
+            .where(
+                connect_sessions.c.id == session.id,
+                connect_sessions.c.organization_id == session.organization_id,
+            )
+            .values(values)
+        )
+        if (await self._connection.execute(statement)).rowcount != 1:
+            raise NotFound("There is no such connect session.")
+
+    async def get(self, session_id: str, *, for_update: bool = False) -> ConnectSession:
+        statement = select(connect_sessions).where(connect_sessions.c.id == session_id)
+        if for_update:
+            statement = statement.with_for_update()
+        row = (await self._connection.execute(statement)).mappings().one_or_none()
+        if row is None:
+            raise NotFound("There is no such connect session.")
+        return _session(row)
+
+    async def find_by_secret_hash(self, secret_hash: bytes) -> ConnectSession | None:
+        statement = select(connect_sessions).where(connect_sessions.c.secret_hash == secret_hash)
+        row = (await self._connection.execute(statement)).mappings().one_or_none()
+        return None if row is None else _session(row)
+
+    async def find_by_reference(self, reference: str) -> ConnectSession | None:
+        statement = select(connect_sessions).where(connect_sessions.c.reference == reference)
+        row = (await self._connection.execute(statement)).mappings().one_or_none()
+        return None if row is None else _session(row)
+
+    async def bind_to_browser(self, session_id: str, *, browser_hash: bytes) -> bool:
+        statement = (
+            update(connect_sessions)
+            .where(
+                connect_sessions.c.id == session_id,
+                or_(
+                    connect_sessions.c.browser_hash.is_(None),
+                    connect_sessions.c.browser_hash == browser_hash,
+                ),
+            )
+            .values(browser_hash=browser_hash)
+        )
+        return (await self._connection.execute(statement)).rowcount == 1
+
+
+def _connection_values(connection: Connection) -> dict[str, Any]:
+    return {
+        "id": connection.id,
+        "organization_id": connection.organization_id,
+        "member_id": connection.member_id,
+        "cloud": connection.cloud,
+        "tenant_id": connection.tenant_id,
+        "object_id": connection.object_id,
+        "method": connection.method.value,
+        "registration_id": connection.registration_id,
+        "mail": connection.mail,
+        "calendar": connection.calendar,
+        "status": connection.status.value,
+        "reference": connection.reference,
+        "address": connection.address,
+        "display_name": connection.display_name,
+        "created_at": connection.created_at,
+        "changed_at": connection.changed_at,
+        "granted_scopes": list(connection.granted_scopes),
+        "reason": connection.reason,
+        "provider": provider_values(connection.provider),
+        "connected_at": connection.connected_at,
+        "confirm_before": connection.confirm_before,
+        "last_success_at": connection.last_success_at,
+        "token_version": connection.token_version,
+    }
+
+
+def _connection(row: RowMapping) -> Connection:
+    return Connection(
+        id=row["id"],
+        organization_id=row["organization_id"],
+        member_id=row["member_id"],
+        cloud=row["cloud"],
+        tenant_id=row["tenant_id"],
+        object_id=row["object_id"],
+        method=AccessMethod(row["method"]),
+        registration_id=row["registration_id"],
+        mail=row["mail"],
+        calendar=row["calendar"],
+        status=ConnectionStatus(row["status"]),
+        reference=row["reference"],
+        address=row["address"],
+        display_name=row["display_name"],
+        created_at=row["created_at"],
+        changed_at=row["changed_at"],
+        granted_scopes=tuple(row["granted_scopes"]),
+        reason=row["reason"],
+        provider=provider_detail(row["provider"]),
+        connected_at=row["connected_at"],
+        confirm_before=row["confirm_before"],
+        last_success_at=row["last_success_at"],
+        token_version=row["token_version"],
+    )
+
+
+def _session_values(session: ConnectSession) -> dict[str, Any]:
+    return {
+        "id": session.id,
+        "reference": session.reference,
+        "secret_hash": session.secret_hash,
+        "organization_id": session.organization_id,
+        "member_id": session.member_id,
+        "created_at": session.created_at,
+        "expires_at": session.expires_at,
+        "return_url": session.return_url,
+        "vendor_verified_identity": session.vendor_verified_identity,
+        "connection_id": session.connection_id,
+        "completion_hash": session.completion_hash,
+        "browser_hash": session.browser_hash,
+        "state": session.state.value,
+        "mail": session.mail,
+        "calendar": session.calendar,
+        "reason": session.reason,
+        "account": session.account,
+        "provider": provider_values(session.provider),
+        "used_at": session.used_at,
+    }
+
+
+def _session(row: RowMapping) -> ConnectSession:
+    return ConnectSession(
+        id=row["id"],
+        reference=row["reference"],
+        secret_hash=row["secret_hash"],
+        organization_id=row["organization_id"],
+        member_id=row["member_id"],
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        return_url=row["return_url"],
+        vendor_verified_identity=row["vendor_verified_identity"],
+        connection_id=row["connection_id"],
+        completion_hash=row["completion_hash"],
+        browser_hash=row["browser_hash"],
+        state=ConnectSessionState(row["state"]),
+        mail=row["mail"],
+        calendar=row["calendar"],
+        reason=row["reason"],
+        account=row["account"],
+        provider=provider_detail(row["provider"]),
+        used_at=row["used_at"],
+    )
+
+
+def _encode_cursor(connection: Connection) -> str:
+    plain = f"{connection.created_at.isoformat()}|{connection.id}"
+    return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
+
+
+def _decode_cursor(cursor: str) -> tuple[datetime, str]:
+    try:
+        plain = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        moment, separator, last_id = plain.partition("|")
+        created_at = datetime.fromisoformat(moment)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequest("This cursor is not one of ours.", field="cursor") from error
+    if not separator or created_at.tzinfo is None:
+        raise InvalidRequest("This cursor is not one of ours.", field="cursor")
+    return created_at, last_id
