@@ -11,6 +11,16 @@ SESSION_IDLE_LIFE: Final = timedelta(minutes=30)
 SESSION_ABSOLUTE_LIFE: Final = timedelta(hours=12)
 """SR-52."""
 
+OPERATOR_LINK_LIFE: Final = timedelta(hours=24)
+"""How long a sign-in link printed for an operator works."""
+
+ADMIN_LINK_LIFE: Final = timedelta(days=7)
+"""How long an organization admin has to sign in for the first time (SR-67)."""
+
+API_KEY_DEFAULT_LIFE: Final = timedelta(days=90)
+API_KEY_LONGEST_LIFE: Final = timedelta(days=365)
+"""SR-60."""
+
 
 class Permission(StrEnum):
     """What a route may ask for. Each route declares exactly one (SR-62)."""
@@ -44,8 +54,26 @@ class Principal:
     name: str
     permissions: frozenset[Permission]
     organization_id: str | None = None
-    """Set for an organization admin: nothing outside it can be seen."""
+    """Set for an organization admin: nothing outside it can be seen. For an operator: the customer being viewed."""
     session_id: str | None = None
+
+    def may(self, permission: Permission) -> bool:
+        """Whether the caller holds the permission."""
+        return permission is Permission.PUBLIC or permission in self.permissions
+
+
+CONSOLE_PERMISSIONS: Final = frozenset({Permission.CONSOLE_READ, Permission.CONSOLE_MANAGE})
+"""What an organization admin may do, inside the own organization."""
+
+OPERATOR_PERMISSIONS: Final = frozenset(
+    {Permission.CONSOLE_READ, Permission.OPERATOR_READ, Permission.OPERATOR_MANAGE}
+)
+"""What an operator may do. A customer's console can be viewed but not changed (UX §10)."""
+
+API_PERMISSIONS: Final = frozenset(
+    {Permission.API_READ, Permission.API_MANAGE, Permission.API_MAILBOX_READ, Permission.METRICS_READ}
+)
+"""What an API key may be given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +89,8 @@ class ConsoleSession:
     created_at: datetime
     seen_at: datetime
     organization_id: str | None = None
+    viewed_organization_id: str | None = None
+    """The customer an operator is looking at."""
     ended_at: datetime | None = None
 
     def is_live(self, now: datetime) -> bool:
@@ -96,14 +126,25 @@ class ApiKey:
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
 
+    def is_live(self, now: datetime) -> bool:
+        """Whether the key still opens anything."""
+        return self.revoked_at is None and now < self.expires_at
+
 
 @dataclass(frozen=True, slots=True)
 class OneTimeLink:
-    """A sign-in link for an operator, used once by a POST."""
+    """A sign-in link, used once and never by a GET.
+
+    For an operator it signs in by itself. For an organization admin it opens a sign-in with Microsoft, which
+    then records whose identity the admin has; it is used up when that worked (UX §17).
+    """
 
     id: str
     secret_hash: bytes
-    operator_id: str
+    role: Role
+    subject_id: str
+    """Operator id or member id."""
     created_at: datetime
     expires_at: datetime
+    organization_id: str | None = None
     used_at: datetime | None = None

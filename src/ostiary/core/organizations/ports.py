@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from ostiary.core.audit.ports import AuditTrail
+from ostiary.core.kernel.jobs import JobQueue
 from ostiary.core.kernel.page import Page
-from ostiary.core.organizations.model import Member, Organization
+from ostiary.core.organizations.model import Member, MemberRole, Organization
 
 
 class OrganizationStore(Protocol):
@@ -20,8 +22,18 @@ class OrganizationStore(Protocol):
         """Raises NotFound."""
         ...
 
+    async def lock(self, organization_id: str) -> Organization:
+        """Like ``get``, and no other transaction changes it until this one ends. Raises NotFound."""
+        ...
+
     async def find_by_external_id(self, external_id: str) -> Organization | None: ...
-    async def page(self, *, cursor: str | None = None, limit: int = 50) -> Page[Organization]: ...
+    async def page(
+        self, *, search: str | None = None, cursor: str | None = None, limit: int = 50
+    ) -> Page[Organization]:
+        """Return organizations by name. ``search`` looks in the name and the vendor's id."""
+        ...
+
+    async def count(self) -> int: ...
 
 
 class MemberStore(Protocol):
@@ -51,9 +63,16 @@ class MemberStore(Protocol):
         organization_id: str,
         search: str | None = None,
         licensed: bool | None = None,
+        role: MemberRole | None = None,
         cursor: str | None = None,
         limit: int = 50,
-    ) -> Page[Member]: ...
+    ) -> Page[Member]:
+        """Return members by name. ``search`` looks in the name, the address and the vendor's id."""
+        ...
+
+    async def count(
+        self, organization_id: str, *, search: str | None = None, licensed: bool | None = None
+    ) -> int: ...
     async def count_licensed(self, organization_id: str) -> int: ...
 
 
@@ -64,3 +83,7 @@ class OrganizationTransaction(Protocol):
     def organizations(self) -> OrganizationStore: ...
     @property
     def members(self) -> MemberStore: ...
+    @property
+    def audit(self) -> AuditTrail: ...
+    @property
+    def jobs(self) -> JobQueue: ...
