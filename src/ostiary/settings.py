@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -21,7 +21,10 @@ class Profile(StrEnum):
 class Settings(BaseSettings):
     """The instance's settings. Secrets are file paths or masked values, never printed."""
 
-    model_config = SettingsConfigDict(env_prefix="OSTIARY_", extra="ignore", frozen=True)
+    # Pydantic would print what was given, and with it a secret, in its own messages.
+    model_config = SettingsConfigDict(
+        env_prefix="OSTIARY_", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     profile: Profile = Field(
         Profile.PRODUCTION,
@@ -112,6 +115,7 @@ class Settings(BaseSettings):
     workers_inside: bool = Field(
         False, description="Run the background worker inside `ostiary serve` (one-machine set-ups)."
     )
+    worker_concurrency: int = Field(8, ge=1, le=100, description="Most jobs one worker runs at the same time.")
     shutdown_seconds: float = Field(
         25.0, gt=0, le=120, description="Longest time a stopping process may finish its work."
     )
@@ -122,6 +126,26 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @model_validator(mode="after")
+    def _require_credentials(self) -> Self:
+        problems: list[str] = []
+        for prefix in ("app", "ews_app"):
+            if prefix == "ews_app" and self.ews_app_client_id is None:
+                continue
+            named = f"OSTIARY_{prefix.upper()}"
+            certificate = getattr(self, f"{prefix}_certificate_file")
+            secrets = [getattr(self, f"{prefix}_secret"), getattr(self, f"{prefix}_secret_file")]
+            given = [secret for secret in secrets if secret is not None]
+            if certificate is None and not given:
+                problems.append(f"{named}_CERTIFICATE_FILE is required (or a client secret, explicitly allowed)")
+            if len(given) == 2:
+                problems.append(f"give {named}_SECRET or {named}_SECRET_FILE, not both")
+            if certificate is None and given and not self.allow_client_secret:
+                problems.append(f"{named}_SECRET needs OSTIARY_ALLOW_CLIENT_SECRET=true")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
 
     @model_validator(mode="after")
     def _refuse_unsafe_production(self) -> Self:
@@ -150,6 +174,31 @@ class Settings(BaseSettings):
     def effective_console_url(self) -> str:
         """Where the console and API are."""
         return self.console_url or self.public_url
+
+
+class SettingsError(Exception):
+    """The settings are incomplete or unsafe; the message names each variable and never its value."""
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        SettingsError: Something is missing or wrong; fix the environment and start again.
+    """
+    try:
+        return Settings()  # pyright: ignore[reportCallIssue] - the values come from the environment
+    except ValidationError as error:
+        raise SettingsError("\n".join(_lines(error))) from None
+
+
+def _lines(error: ValidationError) -> list[str]:
+    lines: list[str] = []
+    for problem in error.errors(include_input=False, include_url=False, include_context=False):
+        name = "_".join(str(part) for part in problem["loc"])
+        message = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"OSTIARY_{name.upper()}: {message}" if name else message)
+    return lines
 
 
 def _is_public_https(address: str) -> bool:

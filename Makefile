@@ -1,0 +1,78 @@
+# One front door. `make help` lists the verbs; CI runs the same ones.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+UV := .tools/bin/uv
+BIN := .venv/bin
+PYTEST_ARGS ?=
+DEMO_ARGS ?=
+
+# The lock file decides versions; the machine decides the interpreter.
+export UV_PYTHON_DOWNLOADS := never
+export UV_PYTHON_PREFERENCE := only-system
+
+.PHONY: help
+help: ## List what can be done.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+$(UV):
+	@scripts/install-uv.sh "$(PYTHON)" "$(UV_VERSION)"
+
+# The stamp is remade when the lock or a manifest changes, so that a second `make` does nothing.
+.venv/.installed: $(UV) uv.lock pyproject.toml emulator/pyproject.toml
+	$(UV) sync --frozen --all-extras --python "$(PYTHON)"
+	@touch $@
+
+.PHONY: install
+install: .venv/.installed ## Install everything from the lock file into .venv (needs Python 3.11+, git, make).
+
+.PHONY: browser
+browser: install ## Find or install Chromium and fonts for the browser tests.
+	scripts/install-browser.sh
+
+.PHONY: demo
+demo: install ## Start the service, its workers, PostgreSQL and the emulator; print where to click.
+	$(BIN)/ostiary demo $(DEMO_ARGS)
+
+.PHONY: demo-check
+demo-check: install ## Do the whole main job over HTTP with no hands.
+	$(BIN)/ostiary demo --check
+
+.PHONY: test
+test: install browser ## Run every test (PYTEST_ARGS="-k connect" for some).
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+.PHONY: check
+check: install ## Format, lint, types, import contracts.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: install ## Format the code and mend what the linter can.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: docs
+docs: install ## Write the generated reference pages (settings, reasons).
+	$(BIN)/python scripts/reference_pages.py
+
+.PHONY: bench
+bench: install ## Measure the choices that were made by measuring.
+	$(BIN)/python bench/http_client.py
+
+.PHONY: bench-emulator
+bench-emulator: install ## Measure the emulator's own cost.
+	$(BIN)/python -m m365_emulator.bench
+
+.PHONY: fuzz-emulator
+fuzz-emulator: install ## Fuzz the emulator (FUZZ_SECONDS=600).
+	FUZZ_SECONDS="$${FUZZ_SECONDS:-600}" $(BIN)/pytest emulator/tests/fuzz -m fuzz $(PYTEST_ARGS)
+
+.PHONY: clean
+clean: ## Remove what was installed and built here; the demo's data stays.
+	rm -rf .venv .tools dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache

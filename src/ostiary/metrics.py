@@ -1,0 +1,66 @@
+"""Counters for Prometheus. They hold no names, addresses or ids: only classes of things (SR-110)."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """All metrics of one process, on a registry of their own."""
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "ostiary_http_requests_total",
+            "HTTP requests answered, by route template and status.",
+            ("method", "route", "status"),
+            registry=self._registry,
+        )
+        self.request_seconds = Histogram(
+            "ostiary_http_request_seconds",
+            "Time from request to answer.",
+            ("method", "route"),
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self.microsoft_requests = Counter(
+            "ostiary_microsoft_requests_total",
+            "Requests to Microsoft, by service and status class (`error` when there was no answer).",
+            ("service", "status"),
+            registry=self._registry,
+        )
+        self.microsoft_seconds = Histogram(
+            "ostiary_microsoft_request_seconds",
+            "Time from request to the end of Microsoft's answer headers.",
+            ("service",),
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self.jobs = Counter(
+            "ostiary_jobs_total",
+            "Jobs run by this worker, by name and outcome (`done`, `retried`, `failed`).",
+            ("name", "outcome"),
+            registry=self._registry,
+        )
+        self.job_seconds = Histogram(
+            "ostiary_job_seconds",
+            "Time a job took.",
+            ("name",),
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self.connections = Gauge(
+            "ostiary_connections",
+            "Connections by status, as stored.",
+            ("status",),
+            registry=self._registry,
+        )
+
+    def render(self) -> bytes:
+        """Return the text that Prometheus reads."""
+        return generate_latest(self._registry)
