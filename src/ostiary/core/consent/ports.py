@@ -25,7 +25,10 @@ class ConsentStore(Protocol):
     async def list_for_organization(self, organization_id: str) -> tuple[Consent, ...]: ...
     async def list_for_tenant(self, *, cloud: str, tenant_id: str) -> tuple[Consent, ...]: ...
     async def due_for_check(self, *, checked_before: datetime, limit: int) -> tuple[Consent, ...]:
-        """Verified or partial consents not checked since; locked against other workers."""
+        """Consents to look after that were not checked since; locked against other workers.
+
+        Verified and partial ones, and those withdrawn only because the app was switched off: that can end.
+        """
         ...
 
 
@@ -45,6 +48,15 @@ class ConsentAttemptStore(Protocol):
     async def page_for_organization(
         self, organization_id: str, *, limit: int = 50
     ) -> tuple[ConsentAttempt, ...]: ...
+    async def waiting_for_confirmation(
+        self, organization_id: str, *, cloud: str, tenant_id: str
+    ) -> tuple[ConsentAttempt, ...]:
+        """Attempts of the tenant that rest until somebody confirms the organization (``tenant_pending``)."""
+        ...
+
+    async def unclaimed(self, *, limit: int = 50) -> tuple[ConsentAttempt, ...]:
+        """Approvals that fit no organization we know, newest first."""
+        ...
 
 
 class AdminConsentLinkStore(Protocol):
@@ -57,6 +69,7 @@ class AdminConsentLinkStore(Protocol):
         ...
 
     async def find_by_secret_hash(self, secret_hash: bytes) -> AdminConsentLink | None: ...
+    async def find_by_reference(self, reference: str) -> AdminConsentLink | None: ...
     async def bind_to_browser(self, link_id: str, *, browser_hash: bytes) -> bool:
         """Bind the link to the first browser that starts it, atomically. True also for that browser again."""
         ...
@@ -64,8 +77,17 @@ class AdminConsentLinkStore(Protocol):
     async def live_for(self, organization_id: str, *, now: datetime) -> tuple[AdminConsentLink, ...]: ...
 
 
+class WaitingPeople(Protocol):
+    """The little that consent may know of approval requests: how many people wait for an organization."""
+
+    async def count_waiting(self, organization_id: str) -> int: ...
+
+
 class ConsentTransaction(Protocol):
     """What one transaction of consent can reach."""
+
+    @property
+    def approval_requests(self) -> WaitingPeople: ...
 
     @property
     def consents(self) -> ConsentStore: ...
