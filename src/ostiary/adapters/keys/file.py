@@ -1,0 +1,149 @@
+"""Key-encryption keys from a file outside the database and its backups (SR-35).
+
+The file is JSON: ``{"format": 1, "current": "2026-11", "keys": {"2026-11": "<32 bytes, base64>"}}``. Each
+organization's key is derived from a named root key, so one file serves any number of organizations. A key id
+reads ``2026-11/org_…``: to rotate, add a root key, name it ``current``, and keep the old one until nothing is
+wrapped under it any more.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Self, cast
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from ostiary.core.kernel.entropy import Entropy
+from ostiary.core.kernel.errors import Misconfigured
+from ostiary.core.vault.errors import SealBroken
+
+FILE_FORMAT: Final = 1
+KEY_BYTES: Final = 32
+_NONCE_BYTES: Final = 12
+_FILE_BYTES_LIMIT: Final = 64 * 1024
+_NAME: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+_ORGANIZATION_KEY: Final = b"ostiary organization key "
+
+
+class FileKeyService:
+    """Wraps data keys under per-organization keys derived from root keys held in memory."""
+
+    def __init__(self, *, current: str, root_keys: Mapping[str, bytes], entropy: Entropy) -> None:
+        self._current = current
+        self._root_keys = dict(root_keys)
+        self._entropy = entropy
+
+    @classmethod
+    def load(cls, path: Path, *, entropy: Entropy) -> Self:
+        """Read the key file.
+
+        Raises:
+            Misconfigured: The file is missing, open to other users of the machine, or malformed. The service
+                must not start without it (SR-34).
+        """
+        document = _parse(path, _read_private(path))
+        current = document.get("current")
+        keys = document.get("keys")
+        if not isinstance(current, str) or not isinstance(keys, dict):
+            raise Misconfigured(f"The key file {path} is malformed.")
+        root_keys = {name: _decode(path, name, value) for name, value in keys.items()}
+        if current not in root_keys:
+            raise Misconfigured(f"The key file {path} names a current key that it does not hold.")
+        return cls(current=current, root_keys=root_keys, entropy=entropy)
+
+    async def current_key_id(self, *, organization_id: str) -> str:
+        return f"{self._current}/{organization_id}"
+
+    async def wrap(self, *, key_id: str, data_key: bytes, context: bytes) -> bytes:
+        nonce = self._entropy.token_bytes(_NONCE_BYTES)
+        return nonce + AESGCM(self._organization_key(key_id)).encrypt(nonce, data_key, context)
+
+    async def unwrap(self, *, key_id: str, wrapped_key: bytes, context: bytes) -> bytes:
+        nonce, encrypted = wrapped_key[:_NONCE_BYTES], wrapped_key[_NONCE_BYTES:]
+        if len(nonce) != _NONCE_BYTES:
+            raise SealBroken("This wrapped key is damaged.")
+        try:
+            return AESGCM(self._organization_key(key_id)).decrypt(nonce, encrypted, context)
+        except InvalidTag:
+            raise SealBroken("This wrapped key is damaged.") from None
+
+    async def health(self) -> None:
+        """Keys are in memory: there is nothing that could be down."""
+
+    def _organization_key(self, key_id: str) -> bytes:
+        name, separator, organization_id = key_id.partition("/")
+        root = self._root_keys.get(name)
+        if root is None or not separator or not organization_id:
+            raise SealBroken("This value is wrapped under a key that the key file does not hold.")
+        info = _ORGANIZATION_KEY + organization_id.encode()
+        return HKDF(algorithm=hashes.SHA256(), length=KEY_BYTES, salt=None, info=info).derive(root)
+
+
+def create_key_file(path: Path, *, name: str, entropy: Entropy) -> None:
+    """Write a new key file with one root key, readable by this user only.
+
+    Raises:
+        FileExistsError: Keys in use must never be overwritten: everything sealed under them would be lost.
+    """
+    if _NAME.match(name) is None:
+        raise ValueError("a key name is 1 to 64 letters, digits, dots, dashes and underscores")
+    key = base64.b64encode(entropy.token_bytes(KEY_BYTES)).decode()
+    document = {"format": FILE_FORMAT, "current": name, "keys": {name: key}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(document, file, indent=2)
+        file.write("\n")
+
+
+def _read_private(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            # Asked of the open file, so that nobody can swap it between the check and the reading.
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise Misconfigured(f"The key file {path} is not a regular file.")
+            if stat.S_IMODE(status.st_mode) & 0o077:
+                raise Misconfigured(f"The key file {path} is open to other users; run: chmod 600 {path}")
+            content = file.read(_FILE_BYTES_LIMIT + 1)
+    except OSError as error:
+        raise Misconfigured(f"The key file {path} cannot be read: {error.strerror}.") from error
+    if len(content) > _FILE_BYTES_LIMIT:
+        raise Misconfigured(f"The key file {path} is malformed.")
+    return content
+
+
+def _parse(path: Path, content: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(content)
+    except ValueError:
+        # Not chained: the error quotes the document, and the document is all keys.
+        raise Misconfigured(f"The key file {path} is malformed.") from None
+    if not isinstance(document, dict):
+        raise Misconfigured(f"The key file {path} is malformed.")
+    fields = cast(dict[str, Any], document)
+    if fields.get("format") != FILE_FORMAT:
+        raise Misconfigured(f"The key file {path} has a format we do not know.")
+    return fields
+
+
+def _decode(path: Path, name: object, value: object) -> bytes:
+    if not isinstance(name, str) or _NAME.match(name) is None or not isinstance(value, str):
+        raise Misconfigured(f"The key file {path} is malformed.")
+    try:
+        key = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raise Misconfigured(f"The key file {path}: key {name} is malformed.") from None
+    if len(key) != KEY_BYTES or len(set(key)) == 1:
+        raise Misconfigured(f"The key file {path}: key {name} must be {KEY_BYTES} random bytes in base64.")
+    return key

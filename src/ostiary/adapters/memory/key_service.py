@@ -1,0 +1,53 @@
+"""A key service in memory, which can be made to fail; for tests."""
+
+from __future__ import annotations
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from ostiary.core.kernel.entropy import Entropy
+from ostiary.core.kernel.errors import TemporarilyUnavailable
+from ostiary.core.vault.errors import SealBroken
+
+
+class MemoryKeyService:
+    """Holds one key per key id. ``is_down`` makes every call fail as an unreachable service does."""
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._keys: dict[str, bytes] = {}
+        self._generation = 1
+        self.is_down = False
+
+    def rotate(self) -> None:
+        """Wrap under new keys from now on; old ones still unwrap."""
+        self._generation += 1
+
+    async def current_key_id(self, *, organization_id: str) -> str:
+        self._require_up()
+        key_id = f"memory-{self._generation}/{organization_id}"
+        if key_id not in self._keys:
+            self._keys[key_id] = self._entropy.token_bytes(32)
+        return key_id
+
+    async def wrap(self, *, key_id: str, data_key: bytes, context: bytes) -> bytes:
+        self._require_up()
+        nonce = self._entropy.token_bytes(12)
+        return nonce + AESGCM(self._keys[key_id]).encrypt(nonce, data_key, context)
+
+    async def unwrap(self, *, key_id: str, wrapped_key: bytes, context: bytes) -> bytes:
+        self._require_up()
+        key = self._keys.get(key_id)
+        if key is None or len(wrapped_key) < 12:
+            raise SealBroken("This wrapped key is damaged.")
+        try:
+            return AESGCM(key).decrypt(wrapped_key[:12], wrapped_key[12:], context)
+        except InvalidTag:
+            raise SealBroken("This wrapped key is damaged.") from None
+
+    async def health(self) -> None:
+        self._require_up()
+
+    def _require_up(self) -> None:
+        if self.is_down:
+            raise TemporarilyUnavailable("The key service does not answer.")
