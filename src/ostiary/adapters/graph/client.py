@@ -1,0 +1,198 @@
+"""One HTTP client for all Graph calls: token, time-out, bounded bodies, and where a bearer token may go."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote, urlencode, urlsplit
+from weakref import WeakValueDictionary
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from ostiary.adapters.graph.codec.json_shape import JSONObject, parse_object
+from ostiary.adapters.graph.errors import translate
+from ostiary.core.connections.model import MailboxAccess
+from ostiary.core.kernel.errors import (
+    OstiaryError,
+    ProviderContractBroken,
+    ReauthorizationRequired,
+    TemporarilyUnavailable,
+)
+
+API_VERSION: Final = "v1.0"
+MOST_BODY_BYTES: Final = 32 * 1024 * 1024
+"""More than Graph's largest page of messages; a bigger body is an attack or a fault (SR-91)."""
+MOST_AT_ONCE_PER_MAILBOX: Final = 4
+"""Graph refuses a fifth concurrent request of one app to one mailbox (graph.md §12)."""
+
+_IMMUTABLE_IDS: Final = 'IdType="ImmutableId"'
+"""Ids then survive a move inside the mailbox; must be asked for on every call (graph.md §4)."""
+
+
+class GraphClient:
+    """Calls Graph for one mailbox at a time, on a shared session.
+
+    Every method raises what ``MailGateway`` documents. No redirect is followed, so that a bearer token never
+    leaves for another host.
+    """
+
+    def __init__(
+        self, session: aiohttp.ClientSession, *, host_url: str, timeout_seconds: float = 30.0
+    ) -> None:
+        """``host_url`` is the cloud's Graph host, such as ``https://graph.microsoft.com``, without a version."""
+        self._session = session
+        self._root = f"{host_url.rstrip('/')}/{API_VERSION}"
+        self._origin = _origin(self._root)
+        self._timeout_seconds = timeout_seconds
+        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Semaphore] = WeakValueDictionary()
+
+    async def get(
+        self, mailbox: MailboxAccess, path: str, query: Mapping[str, str] | None = None
+    ) -> JSONObject:
+        """Read ``path`` (already percent-encoded, starting with ``/me``)."""
+        return await self._call(mailbox, "GET", self._url(path, query), None)
+
+    async def get_next(self, mailbox: MailboxAccess, next_link: str) -> JSONObject:
+        """Read a next page by the link that Graph gave; see :meth:`is_own_link`."""
+        if not self.is_own_link(next_link):
+            raise _foreign_link()
+        return await self._call(mailbox, "GET", next_link, None)
+
+    async def post(self, mailbox: MailboxAccess, path: str, body: object) -> JSONObject:
+        """Post JSON; only for calls that change nothing, since a refused token repeats the call."""
+        return await self._call(mailbox, "POST", self._url(path, None), orjson.dumps(body))
+
+    def next_link(self, answer: JSONObject) -> str | None:
+        """Return the link to the next page, checked, or None on the last page.
+
+        Raises:
+            ProviderContractBroken: The link leads to another host; nothing was sent there (SR-45).
+        """
+        link = answer.get("@odata.nextLink")
+        if link is None:
+            return None
+        if not isinstance(link, str) or not self.is_own_link(link):
+            raise _foreign_link()
+        return link
+
+    def is_own_link(self, link: str) -> bool:
+        """Whether ``link`` stays on the configured host and API version (SR-45)."""
+        try:
+            parts = urlsplit(link)
+            origin = _origin(link)
+        except ValueError:
+            return False
+        return (
+            origin == self._origin
+            and parts.username is None
+            and parts.path.startswith(f"/{API_VERSION}/")
+            and not {".", ".."} & set(parts.path.split("/"))
+            and link.isascii()
+            and link.isprintable()
+            and " " not in link
+        )
+
+    def _url(self, path: str, query: Mapping[str, str] | None) -> str:
+        return f"{self._root}{path}" + (f"?{urlencode(query, quote_via=quote)}" if query else "")
+
+    async def _call(self, mailbox: MailboxAccess, method: str, url: str, body: bytes | None) -> JSONObject:
+        try:
+            return await self._attempt(mailbox, method, url, body, fresh_token=False)
+        except ReauthorizationRequired:
+            # The token may have died early (password change, CAE): one fresh one, then it is the person's turn.
+            return await self._attempt(mailbox, method, url, body, fresh_token=True)
+
+    async def _attempt(
+        self, mailbox: MailboxAccess, method: str, url: str, body: bytes | None, *, fresh_token: bool
+    ) -> JSONObject:
+        token = await mailbox.access_token(fresh_token)
+        headers = {
+            "Authorization": f"Bearer {token.reveal()}",
+            "Accept": "application/json",
+            "Prefer": _IMMUTABLE_IDS,
+            "client-request-id": str(uuid.uuid4()),
+        }
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            async with asyncio.timeout(self._timeout_seconds), self._turn(mailbox):
+                return await self._exchange(method, url, body, headers)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise TemporarilyUnavailable(
+                "Microsoft isn’t answering properly.", reason="microsoft_down"
+            ) from error
+
+    async def _exchange(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> JSONObject:
+        async with self._session.request(
+            method,
+            URL(url, encoded=True),
+            data=body,
+            headers=headers,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=self._timeout_seconds, connect=10),
+        ) as response:
+            content = await _read_bounded(response)
+            if response.status != 200:
+                raise _error_of(response, content)
+            return parse_object(content)
+
+    def _turn(self, mailbox: MailboxAccess) -> asyncio.Semaphore:
+        key = (mailbox.tenant_id, mailbox.object_id)
+        turn = self._turns.get(key)
+        if turn is None:
+            turn = self._turns[key] = asyncio.Semaphore(MOST_AT_ONCE_PER_MAILBOX)
+        return turn
+
+
+async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
+    """Return the decompressed body, or raise once it is larger than any honest one."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > MOST_BODY_BYTES:
+            raise ProviderContractBroken("Microsoft gave an answer larger than we take.")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _error_of(response: aiohttp.ClientResponse, content: bytes) -> OstiaryError:
+    code: str | None = None
+    message = ""
+    try:
+        error = parse_object(content).get("error")
+    except OstiaryError:
+        error = None
+    if isinstance(error, dict):
+        code, message = deepest_code(error), str(error.get("message") or "")
+    return translate(response.status, code, response.headers, message=message)
+
+
+def deepest_code(error: JSONObject) -> str | None:
+    """Return the innermost error code: the outer one is often only a class (graph.md §13)."""
+    code: str | None = None
+    node: object = error
+    for _ in range(8):
+        if not isinstance(node, dict):
+            break
+        found = node.get("code")
+        if isinstance(found, str) and found:
+            code = found
+        node = node.get("innerError") or node.get("innererror")
+    return code
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parts = urlsplit(url)
+    default = {"https": 443, "http": 80}.get(parts.scheme)
+    return parts.scheme, parts.hostname or "", parts.port or default
+
+
+def _foreign_link() -> ProviderContractBroken:
+    return ProviderContractBroken("Microsoft gave a link that leads elsewhere; we did not follow it.")

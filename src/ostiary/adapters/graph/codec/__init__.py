@@ -1,0 +1,1 @@
+"""Graph's JSON to core models: pure functions, no I/O."""

@@ -1,0 +1,152 @@
+"""Graph's calendar and event to ours."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from ostiary.adapters.graph.codec.json_shape import (
+    JSONObject,
+    as_object,
+    broken,
+    flag,
+    objects,
+    optional_text,
+    parse_moment,
+    recipient,
+    required_text,
+    text,
+)
+from ostiary.core.calendar.model import (
+    Attendee,
+    AttendeeKind,
+    Calendar,
+    CalendarEvent,
+    EventKind,
+    Response,
+    ShowAs,
+)
+from ostiary.core.calendar.time_zones import iana_zone_name
+
+CALENDAR_FIELDS: Final = "id,name,isDefaultCalendar,canEdit"
+EVENT_FIELDS: Final = (
+    "id,changeKey,seriesMasterId,iCalUId,type,subject,start,end,isAllDay,originalStartTimeZone,location,showAs,"
+    "isCancelled,sensitivity,isOrganizer,organizer,attendees,responseStatus,onlineMeeting,onlineMeetingUrl,bodyPreview"
+)
+PREVIEW_LIMIT: Final = 255
+
+_KINDS: Final = {
+    "singleinstance": EventKind.SINGLE,
+    "occurrence": EventKind.OCCURRENCE,
+    "exception": EventKind.EXCEPTION,
+    "seriesmaster": EventKind.SERIES,
+}
+_SHOW_AS: Final = {
+    "free": ShowAs.FREE,
+    "tentative": ShowAs.TENTATIVE,
+    "busy": ShowAs.BUSY,
+    "oof": ShowAs.OUT_OF_OFFICE,
+    "workingelsewhere": ShowAs.WORKING_ELSEWHERE,
+}
+_RESPONSES: Final = {
+    "organizer": Response.ORGANIZER,
+    "tentativelyaccepted": Response.TENTATIVE,
+    "accepted": Response.ACCEPTED,
+    "declined": Response.DECLINED,
+}
+
+
+def calendar(entity: JSONObject) -> Calendar:
+    """Return a calendar."""
+    return Calendar(
+        id=required_text(entity, "id"),
+        name=text(entity, "name"),
+        is_default=flag(entity, "isDefaultCalendar"),
+        can_edit=flag(entity, "canEdit"),
+    )
+
+
+def event(entity: JSONObject, *, calendar_id: str | None) -> CalendarEvent:
+    """Return an event or occurrence. ``calendar_id`` is the calendar that was asked for."""
+    is_all_day = flag(entity, "isAllDay")
+    zone = iana_zone_name(optional_text(entity, "originalStartTimeZone"))
+    starts_at, ends_at = _edge(entity, "start"), _edge(entity, "end")
+    if is_all_day:
+        starts_at, ends_at = _midnight(starts_at, zone), _midnight(ends_at, zone)
+    is_organizer = flag(entity, "isOrganizer")
+    return CalendarEvent(
+        id=required_text(entity, "id"),
+        calendar_id=calendar_id,
+        series_id=optional_text(entity, "seriesMasterId"),
+        ical_uid=optional_text(entity, "iCalUId"),
+        kind=_KINDS.get(text(entity, "type").lower(), EventKind.SINGLE),
+        subject=text(entity, "subject"),
+        starts_at=starts_at,
+        ends_at=ends_at,
+        is_all_day=is_all_day,
+        time_zone=zone,
+        location=_location(entity),
+        show_as=_SHOW_AS.get(text(entity, "showAs").lower(), ShowAs.UNKNOWN),
+        is_cancelled=flag(entity, "isCancelled"),
+        is_private=text(entity, "sensitivity").lower() == "private",
+        is_organizer=is_organizer,
+        organizer=recipient(entity.get("organizer")),
+        attendees=tuple(_attendee(who) for who in objects(entity, "attendees")),
+        my_response=Response.ORGANIZER if is_organizer else _response(entity.get("responseStatus")),
+        online_meeting_url=_online_meeting_url(entity),
+        preview=text(entity, "bodyPreview")[:PREVIEW_LIMIT],
+        version=text(entity, "changeKey"),
+    )
+
+
+def _edge(entity: JSONObject, name: str) -> datetime:
+    """Return ``start`` or ``end`` as UTC; the zone beside it is UTC, since no other was asked for."""
+    edge = as_object(entity.get(name), name)
+    at = parse_moment(required_text(edge, "dateTime"))
+    zone = iana_zone_name(optional_text(edge, "timeZone"))
+    if zone is None:
+        raise broken(f"{name}.timeZone")
+    return at.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+
+def _midnight(at: datetime, zone: str | None) -> datetime:
+    """Return midnight UTC of the day that an all-day edge names.
+
+    Graph gives such an edge as midnight UTC. Where it is not midnight, the event's own zone tells the day.
+    """
+    is_midnight = at.time() == time(0)
+    day = at.date() if is_midnight or zone is None else at.astimezone(ZoneInfo(zone)).date()
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _location(entity: JSONObject) -> str:
+    place = entity.get("location")
+    return "" if place is None else text(as_object(place, "location"), "displayName")
+
+
+def _attendee(entity: JSONObject) -> Attendee:
+    who = recipient(entity)
+    if who is None:
+        raise broken("attendees")
+    try:
+        kind = AttendeeKind(text(entity, "type").lower())
+    except ValueError:
+        kind = AttendeeKind.REQUIRED
+    return Attendee(who=who, kind=kind, response=_response(entity.get("status")))
+
+
+def _response(status: object) -> Response:
+    if status is None:
+        return Response.NONE
+    word = text(as_object(status, "responseStatus"), "response").lower()
+    return _RESPONSES.get(word, Response.NONE)
+
+
+def _online_meeting_url(entity: JSONObject) -> str | None:
+    meeting = entity.get("onlineMeeting")
+    if meeting is not None:
+        url = optional_text(as_object(meeting, "onlineMeeting"), "joinUrl")
+        if url:
+            return url
+    return optional_text(entity, "onlineMeetingUrl") or None
