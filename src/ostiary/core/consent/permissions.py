@@ -80,7 +80,7 @@ def consent_scopes(methods: Iterable[AccessMethod]) -> tuple[str, ...]:
     A repeat consent may drop what an earlier one granted, so ask for the union of every method the tenant
     already approved and the new one (entra-id.md §2.6).
     """
-    wanted = list(OPENID_SCOPES)
+    wanted: list[str] = [*OPENID_SCOPES]
     for method in sorted(set(methods)):
         wanted.extend(permission.scope for permission in PERMISSIONS[method])
     return tuple(dict.fromkeys(wanted))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from ostiary.core.kernel.access_method import AccessMethod
+from ostiary.core.kernel.errors import NotFound
 from ostiary.core.kernel.secret import Secret
 
 AUTHORIZATION_REQUEST_LIFE: Final = timedelta(minutes=10)
@@ -41,6 +42,46 @@ class AppRegistration:
     publisher: str
     publisher_verified: bool
     methods: frozenset[AccessMethod]
+
+
+@dataclass(frozen=True, slots=True)
+class Registrations:
+    """The vendor's app registrations in this instance: one for both access methods, or one each."""
+
+    items: tuple[AppRegistration, ...]
+
+    def __iter__(self) -> Iterator[AppRegistration]:
+        return iter(self.items)
+
+    def find(self, registration_id: str) -> AppRegistration | None:
+        """Return the registration with our short name, or None."""
+        return next((item for item in self.items if item.id == registration_id), None)
+
+    def for_method(self, method: AccessMethod) -> AppRegistration:
+        """Return the registration that serves ``method``.
+
+        Raises:
+            NotFound: This instance does not offer the method.
+        """
+        found = next((item for item in self.items if method in item.methods), None)
+        if found is None:
+            raise NotFound(f"{method.label} is not offered here.")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class RedirectAddresses:
+    """Where Microsoft sends browsers back to. Each address names the registration it belongs to (SR-6)."""
+
+    public_url: str
+    console_url: str
+
+    def redirect_uri(self, kind: FlowKind, registration_id: str) -> str:
+        """Return the exact redirect URI of one kind of flow; the operator registers it at Microsoft."""
+        if kind is FlowKind.CONSOLE:
+            return f"{self.console_url.rstrip('/')}/console/return/{registration_id}"
+        page = "connect" if kind is FlowKind.CONNECT else "admin-consent"
+        return f"{self.public_url.rstrip('/')}/{page}/return/{registration_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +168,8 @@ class ReturnParameters:
     error_codes: tuple[int, ...] = ()
     """AADSTS numbers found in the description: hints only."""
     correlation_id: str | None = None
+
+    @property
+    def provider_code(self) -> str | None:
+        """What support reads: Microsoft's number where it gave one, else the OAuth word."""
+        return f"AADSTS{self.error_codes[0]}" if self.error_codes else self.error

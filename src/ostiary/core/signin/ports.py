@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from ostiary.core.audit.ports import AuditTrail
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.signin.model import AppRegistration, AuthorizationRequest, TokenSet
 
@@ -121,3 +122,5 @@ class SignInTransaction(Protocol):
 
     @property
     def authorization_requests(self) -> AuthorizationRequestStore: ...
+    @property
+    def audit(self) -> AuditTrail: ...
