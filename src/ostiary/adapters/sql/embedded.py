@@ -6,6 +6,7 @@ given the same folder. Whoever started it stops it; if that process died, the ne
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import subprocess
@@ -44,6 +45,7 @@ class EmbeddedServer:
         was_running = _is_running(folder)
         # We stop the server ourselves: the package's own hand count goes wrong when a process is killed.
         server = pgserver.get_server(folder, cleanup_mode=None)
+        atexit.unregister(server._cleanup)
         owner_file = folder / _OWNER_FILE
         owner = _read_owner(owner_file)
         is_ours = not was_running or owner is None or not _is_alive(owner)

@@ -1,0 +1,25 @@
+"""Every table of every feature, by importing the modules that define them."""
+
+from ostiary.adapters.sql import (
+    access,
+    approvals,
+    audit,
+    connections,
+    consent,
+    organizations,
+    signin,
+    tenants,
+)
+from ostiary.adapters.sql.schema import metadata
+
+__all__ = [
+    "access",
+    "approvals",
+    "audit",
+    "connections",
+    "consent",
+    "metadata",
+    "organizations",
+    "signin",
+    "tenants",
+]
