@@ -1,0 +1,94 @@
+"""Opening the mailbox of a connection for somebody who wants to read it: may they, is it on, with which token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from ostiary.core.connections.model import Connection, ConnectionStatus, MailboxAccess
+from ostiary.core.connections.ports import ConnectionTransaction
+from ostiary.core.kernel.access_method import AccessMethod
+from ostiary.core.kernel.errors import (
+    Conflict,
+    ConsentRequired,
+    OstiaryError,
+    ReauthorizationRequired,
+)
+from ostiary.core.kernel.transactions import Transactions
+
+
+class Part(StrEnum):
+    """Which part of a mailbox somebody wants."""
+
+    MAIL = "mail"
+    CALENDAR = "calendar"
+
+
+class MailboxAccessSource(Protocol):
+    """Makes what a gateway needs; satisfied by ``ConnectionsService``."""
+
+    async def access(self, connection: Connection) -> MailboxAccess: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMailbox:
+    """A mailbox that may be read now."""
+
+    method: AccessMethod
+    access: MailboxAccess
+
+
+class Mailboxes:
+    """Finds a connection within its organization and checks that it can be used."""
+
+    def __init__(
+        self, *, transactions: Transactions[ConnectionTransaction], source: MailboxAccessSource
+    ) -> None:
+        self._transactions = transactions
+        self._source = source
+
+    async def open(self, connection_id: str, part: Part, *, organization_id: str | None) -> OpenMailbox:
+        """Return the mailbox behind a connection.
+
+        Args:
+            part: What is going to be read; the person chose mail, calendar or both.
+            organization_id: The caller's organization; None for the vendor's own key, which sees all.
+
+        Raises:
+            NotFound: No such connection, or of another organization.
+            ReauthorizationRequired: The person has to sign in again.
+            ConsentRequired: The organization's approval is missing.
+            Conflict: Not connected, paused, or connected without this part.
+        """
+        async with self._transactions() as tx:
+            connection = await tx.connections.get(connection_id, organization_id=organization_id)
+        refusal = _refusal(connection, part)
+        if refusal is not None:
+            raise refusal
+        return OpenMailbox(connection.method, await self._source.access(connection))
+
+
+def _refusal(connection: Connection, part: Part) -> OstiaryError | None:
+    """Return why the connection cannot be read, or None. A failing one is tried: the fault may have passed."""
+    match connection.status:
+        case ConnectionStatus.CONNECTED | ConnectionStatus.FAILING:
+            has_part = connection.mail if part is Part.MAIL else connection.calendar
+            return None if has_part else Conflict(f"This connection does not include {part.value}.")
+        case ConnectionStatus.NEEDS_SIGN_IN:
+            return ReauthorizationRequired(
+                "The person has to sign in again.",
+                reason=connection.reason or "sign_in_needed",
+                provider=connection.provider,
+                reference=connection.reference,
+            )
+        case ConnectionStatus.WAITING_FOR_APPROVAL:
+            return ConsentRequired(
+                "The organization’s approval is missing.",
+                reason=connection.reason or "consent_withdrawn",
+                provider=connection.provider,
+                reference=connection.reference,
+            )
+        case _:
+            words = connection.status.value.replace("_", " ")
+            return Conflict(f"This connection cannot be read: it is {words}.", reference=connection.reference)
