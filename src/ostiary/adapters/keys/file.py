@@ -1,9 +1,12 @@
 """Key-encryption keys from a file outside the database and its backups (SR-35).
 
-The file is JSON: ``{"format": 1, "current": "2026-11", "keys": {"2026-11": "<32 bytes, base64>"}}``. Each
-organization's key is derived from a named root key, so one file serves any number of organizations. A key id
+The file is JSON: ``{"format": 1, "current": "2026-11", "instance": "2026-11", "keys": {"2026-11": "<32 bytes, base64>"}}``.
+Each organization's key is derived from a named root key, so one file serves any number of organizations. A key id
 reads ``2026-11/org_…``: to rotate, add a root key, name it ``current``, and keep the old one until nothing is
 wrapped under it any more.
+
+Keys of the instance itself (hashes of API keys, secrets of pending sign-ins) come from the root key that
+``instance`` names, or from ``current`` when it is left out. Naming another one there makes every API key invalid.
 """
 
 from __future__ import annotations
@@ -33,13 +36,17 @@ _NONCE_BYTES: Final = 12
 _FILE_BYTES_LIMIT: Final = 64 * 1024
 _NAME: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 _ORGANIZATION_KEY: Final = b"ostiary organization key "
+_INSTANCE_KEY: Final = b"ostiary instance key "
 
 
 class FileKeyService:
     """Wraps data keys under per-organization keys derived from root keys held in memory."""
 
-    def __init__(self, *, current: str, root_keys: Mapping[str, bytes], entropy: Entropy) -> None:
+    def __init__(
+        self, *, current: str, root_keys: Mapping[str, bytes], entropy: Entropy, instance: str | None = None
+    ) -> None:
         self._current = current
+        self._instance = instance or current
         self._root_keys = dict(root_keys)
         self._entropy = entropy
 
@@ -53,13 +60,22 @@ class FileKeyService:
         """
         document = _parse(path, _read_private(path))
         current = document.get("current")
+        instance = document.get("instance", current)
         keys = document.get("keys")
-        if not isinstance(current, str) or not isinstance(keys, dict):
+        if not isinstance(current, str) or not isinstance(instance, str) or not isinstance(keys, dict):
             raise Misconfigured(f"The key file {path} is malformed.")
         root_keys = {name: _decode(path, name, value) for name, value in keys.items()}
         if current not in root_keys:
             raise Misconfigured(f"The key file {path} names a current key that it does not hold.")
-        return cls(current=current, root_keys=root_keys, entropy=entropy)
+        if instance not in root_keys:
+            raise Misconfigured(f"The key file {path} names an instance key that it does not hold.")
+        return cls(current=current, root_keys=root_keys, entropy=entropy, instance=instance)
+
+    def instance_key(self, purpose: str) -> bytes:
+        """Return the instance's own 256-bit key for ``purpose``: the same in every process, never stored."""
+        info = _INSTANCE_KEY + purpose.encode()
+        root = self._root_keys[self._instance]
+        return HKDF(algorithm=hashes.SHA256(), length=KEY_BYTES, salt=None, info=info).derive(root)
 
     async def current_key_id(self, *, organization_id: str) -> str:
         return f"{self._current}/{organization_id}"
@@ -98,7 +114,7 @@ def create_key_file(path: Path, *, name: str, entropy: Entropy) -> None:
     if _NAME.match(name) is None:
         raise ValueError("a key name is 1 to 64 letters, digits, dots, dashes and underscores")
     key = base64.b64encode(entropy.token_bytes(KEY_BYTES)).decode()
-    document = {"format": FILE_FORMAT, "current": name, "keys": {name: key}}
+    document = {"format": FILE_FORMAT, "current": name, "instance": name, "keys": {name: key}}
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
