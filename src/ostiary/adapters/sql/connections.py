@@ -34,7 +34,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ostiary.adapters.sql.provider_detail import provider_detail, provider_values
 from ostiary.adapters.sql.schema import UTCDateTime, metadata
-from ostiary.core.connections.model import Connection, ConnectionStatus, ConnectSession, ConnectSessionState
+from ostiary.core.connections.model import (
+    Connection,
+    ConnectionStatus,
+    ConnectSession,
+    ConnectSessionState,
+    SharedAccessToken,
+)
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.errors import Conflict, InvalidRequest, NotFound
 from ostiary.core.kernel.page import Page
@@ -98,6 +104,20 @@ refresh_tokens: Final = Table(
     Column("stored_at", UTCDateTime, nullable=False, index=True),
 )
 
+access_tokens: Final = Table(
+    "access_tokens",
+    metadata,
+    Column("connection_id", ForeignKey("connections.id"), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("format_version", Integer, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Column("nonce", LargeBinary, nullable=False),
+    Column("commitment", LargeBinary, nullable=False),
+    Column("ciphertext", LargeBinary, nullable=False),
+    Column("expires_at", UTCDateTime, nullable=False, index=True),
+)
+
 refresh_leases: Final = Table(
     "refresh_leases",
     metadata,
@@ -129,6 +149,7 @@ connect_sessions: Final = Table(
     Column("account", Text),
     Column("provider", JSONB),
     Column("used_at", UTCDateTime),
+    Column("made_connection_id", String(64), index=True),
 )
 
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -286,16 +307,7 @@ class SQLRefreshTokenStore:
         self._connection = connection
 
     async def put(self, connection_id: str, sealed: Sealed, *, version: int, at: datetime) -> None:
-        values: dict[str, Any] = {
-            "version": version,
-            "format_version": sealed.format_version,
-            "key_id": sealed.key_id,
-            "wrapped_key": sealed.wrapped_key,
-            "nonce": sealed.nonce,
-            "commitment": sealed.commitment,
-            "ciphertext": sealed.ciphertext,
-            "stored_at": at,
-        }
+        values = _sealed_values(sealed) | {"version": version, "stored_at": at}
         if version == 1:
             statement = (
                 postgresql.insert(refresh_tokens)
@@ -320,19 +332,42 @@ class SQLRefreshTokenStore:
         row = (await self._connection.execute(statement)).mappings().one_or_none()
         if row is None:
             return None
-        sealed = Sealed(
-            format_version=row["format_version"],
-            key_id=row["key_id"],
-            wrapped_key=row["wrapped_key"],
-            nonce=row["nonce"],
-            commitment=row["commitment"],
-            ciphertext=row["ciphertext"],
-        )
-        return sealed, row["version"]
+        return _sealed(row), row["version"]
 
     async def destroy(self, connection_id: str) -> bool:
         statement = delete(refresh_tokens).where(refresh_tokens.c.connection_id == connection_id)
         return (await self._connection.execute(statement)).rowcount == 1
+
+
+class SQLAccessTokenStore:
+    """Keeps the current access token of a connection, sealed, for the other processes."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def put(self, connection_id: str, sealed: Sealed, *, version: int, expires_at: datetime) -> None:
+        values = _sealed_values(sealed) | {"version": version, "expires_at": expires_at}
+        statement = (
+            postgresql.insert(access_tokens)
+            .values(connection_id=connection_id, **values)
+            .on_conflict_do_update(index_elements=[access_tokens.c.connection_id], set_=values)
+        )
+        await self._connection.execute(statement)
+
+    async def find(self, connection_id: str) -> SharedAccessToken | None:
+        statement = select(access_tokens).where(access_tokens.c.connection_id == connection_id)
+        row = (await self._connection.execute(statement)).mappings().one_or_none()
+        if row is None:
+            return None
+        return SharedAccessToken(_sealed(row), version=row["version"], expires_at=row["expires_at"])
+
+    async def destroy(self, connection_id: str) -> bool:
+        statement = delete(access_tokens).where(access_tokens.c.connection_id == connection_id)
+        return (await self._connection.execute(statement)).rowcount == 1
+
+    async def destroy_expired(self, *, before: datetime) -> int:
+        statement = delete(access_tokens).where(access_tokens.c.expires_at <= before)
+        return (await self._connection.execute(statement)).rowcount
 
 
 class SQLRefreshLease:
@@ -406,6 +441,17 @@ class SQLConnectSessionStore:
 
     async def find_by_reference(self, reference: str) -> ConnectSession | None:
         statement = select(connect_sessions).where(connect_sessions.c.reference == reference)
+        row = (await self._connection.execute(statement)).mappings().one_or_none()
+        return None if row is None else _session(row)
+
+    async def find_by_connection(self, connection_id: str) -> ConnectSession | None:
+        statement = (
+            select(connect_sessions)
+            .where(connect_sessions.c.made_connection_id == connection_id)
+            .order_by(connect_sessions.c.created_at.desc())
+            .limit(1)
+            .with_for_update()
+        )
         row = (await self._connection.execute(statement)).mappings().one_or_none()
         return None if row is None else _session(row)
 
@@ -501,6 +547,7 @@ def _session_values(session: ConnectSession) -> dict[str, Any]:
         "account": session.account,
         "provider": provider_values(session.provider),
         "used_at": session.used_at,
+        "made_connection_id": session.made_connection_id,
     }
 
 
@@ -525,6 +572,29 @@ def _session(row: RowMapping) -> ConnectSession:
         account=row["account"],
         provider=provider_detail(row["provider"]),
         used_at=row["used_at"],
+        made_connection_id=row["made_connection_id"],
+    )
+
+
+def _sealed_values(sealed: Sealed) -> dict[str, Any]:
+    return {
+        "format_version": sealed.format_version,
+        "key_id": sealed.key_id,
+        "wrapped_key": sealed.wrapped_key,
+        "nonce": sealed.nonce,
+        "commitment": sealed.commitment,
+        "ciphertext": sealed.ciphertext,
+    }
+
+
+def _sealed(row: RowMapping) -> Sealed:
+    return Sealed(
+        format_version=row["format_version"],
+        key_id=row["key_id"],
+        wrapped_key=row["wrapped_key"],
+        nonce=row["nonce"],
+        commitment=row["commitment"],
+        ciphertext=row["ciphertext"],
     )
 
 

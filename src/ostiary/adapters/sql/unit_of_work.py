@@ -17,6 +17,7 @@ from ostiary.adapters.sql.access import (
 from ostiary.adapters.sql.approvals import SQLApprovalRequestStore
 from ostiary.adapters.sql.audit import SQLAuditTrail
 from ostiary.adapters.sql.connections import (
+    SQLAccessTokenStore,
     SQLConnectionStore,
     SQLConnectSessionStore,
     SQLRefreshLease,
@@ -86,6 +87,10 @@ class UnitOfWork:
     @cached_property
     def refresh_tokens(self) -> SQLRefreshTokenStore:
         return SQLRefreshTokenStore(self._connection)
+
+    @cached_property
+    def access_tokens(self) -> SQLAccessTokenStore:
+        return SQLAccessTokenStore(self._connection)
 
     @cached_property
     def refresh_leases(self) -> SQLRefreshLease:

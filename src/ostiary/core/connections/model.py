@@ -11,6 +11,7 @@ from typing import Final
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.errors import ProviderDetail
 from ostiary.core.kernel.secret import Secret
+from ostiary.core.vault.model import Sealed
 
 CONNECT_SESSION_LIFE: Final = timedelta(minutes=15)
 """SR-19."""
@@ -101,8 +102,26 @@ class ConnectSession:
     calendar: bool = True
     reason: str | None = None
     account: str | None = None
+    """Who signed in, for the pages."""
     provider: ProviderDetail | None = None
     used_at: datetime | None = None
+    made_connection_id: str | None = None
+    """The connection this session made or renewed."""
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether a person may still start or start again with it."""
+        done = self.state in (ConnectSessionState.RETURNED, ConnectSessionState.CONFIRMED)
+        return now < self.expires_at and not done
+
+
+@dataclass(frozen=True, slots=True)
+class SharedAccessToken:
+    """The current access token, sealed: what one process got, the others use until it expires (SR-38)."""
+
+    sealed: Sealed
+    version: int
+    """Of the refresh token that was stored with it."""
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

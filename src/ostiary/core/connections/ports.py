@@ -12,6 +12,7 @@ from ostiary.core.connections.model import (
     ConnectSession,
     MailboxAccess,
     MailboxFacts,
+    SharedAccessToken,
 )
 from ostiary.core.consent.ports import ConsentStore
 from ostiary.core.kernel.jobs import JobQueue
@@ -94,6 +95,17 @@ class RefreshTokenStore(Protocol):
         ...
 
 
+class AccessTokenStore(Protocol):
+    """Keeps the current access token of a connection, sealed and only until it expires (SR-38)."""
+
+    async def put(
+        self, connection_id: str, sealed: Sealed, *, version: int, expires_at: datetime
+    ) -> None: ...
+    async def find(self, connection_id: str) -> SharedAccessToken | None: ...
+    async def destroy(self, connection_id: str) -> bool: ...
+    async def destroy_expired(self, *, before: datetime) -> int: ...
+
+
 class RefreshLease(Protocol):
     """Single flight across processes: one refresh per connection at a time (SR-46)."""
 
@@ -115,6 +127,10 @@ class ConnectSessionStore(Protocol):
 
     async def find_by_secret_hash(self, secret_hash: bytes) -> ConnectSession | None: ...
     async def find_by_reference(self, reference: str) -> ConnectSession | None: ...
+    async def find_by_connection(self, connection_id: str) -> ConnectSession | None:
+        """The session that made or last renewed this connection, locked until the transaction ends."""
+        ...
+
     async def bind_to_browser(self, session_id: str, *, browser_hash: bytes) -> bool:
         """Bind to the first browser that starts it, atomically. True also for that browser again."""
         ...
@@ -129,6 +145,8 @@ class ConnectionTransaction(Protocol):
     def connect_sessions(self) -> ConnectSessionStore: ...
     @property
     def refresh_tokens(self) -> RefreshTokenStore: ...
+    @property
+    def access_tokens(self) -> AccessTokenStore: ...
     @property
     def refresh_leases(self) -> RefreshLease: ...
     @property

@@ -1,0 +1,23 @@
+"""What can go wrong with connections beyond the kernel's errors."""
+
+from __future__ import annotations
+
+from ostiary.core.kernel.errors import Conflict
+
+
+class IllegalTransition(Conflict):
+    """The connection's state does not allow this. Read it again; a person may have changed it meanwhile."""
+
+    code = "illegal_transition"
+
+
+class ConnectionNotUsable(Conflict):
+    """The connection is paused, disconnected or not confirmed: nobody may use it now."""
+
+    code = "connection_not_usable"
+
+
+class SessionUsed(Conflict):
+    """The connect session has done its work already; the vendor makes a new one."""
+
+    code = "session_used"
