@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -49,6 +50,29 @@ class Action:
 
     id: str
     label: str
+    hint: str = ""
+    """Said beside it, such as "new mailboxes can take up to a day"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copyable:
+    """Text that another person has to act on, offered with a copy button."""
+
+    id: str
+    """Of the action it belongs to."""
+    title: str
+    text: str
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """What reads differently in one special case of a reason; None keeps the reason's own words."""
+
+    headline: str | None = None
+    why: str | None = None
+    who_can_fix: str | None = None
+    actions: tuple[Action, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +92,12 @@ class Reason:
     connect_actions: tuple[Action, ...] = ()
     """Used instead in the connect flow, where they differ."""
     connect_headline: str | None = None
+    connect_why: str | None = None
+    happened: str | None = None
+    """What we know happened, where every case of the reason shares it."""
+    copyables: tuple[Copyable, ...] = ()
+    variants: Mapping[str, Variant] = field(default_factory=dict[str, Variant])
     aadsts: frozenset[int] = field(default_factory=frozenset[int])
+    """Microsoft's numbers that hint at it. Hints only: numbers and their texts may change."""
     reassure: bool = True
     """False where "nothing was approved / connected" would be untrue."""
