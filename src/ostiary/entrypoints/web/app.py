@@ -1,0 +1,81 @@
+"""Puts the web application together: areas, protection, order of the layers."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+
+from ostiary.entrypoints import api, console, site
+from ostiary.entrypoints.web import csp_reports, errors, health, routes
+from ostiary.entrypoints.web.addresses import Addresses
+from ostiary.entrypoints.web.browser import BrowserCookie
+from ostiary.entrypoints.web.errors import FaultBarrier
+from ostiary.entrypoints.web.forwarded import Forwarded
+from ostiary.entrypoints.web.headers import SecurityHeaders
+from ostiary.entrypoints.web.limits import BodyLimit
+from ostiary.entrypoints.web.permissions import permission_table
+from ostiary.entrypoints.web.request_id import RequestId
+from ostiary.entrypoints.web.static import StaticFiles
+from ostiary.entrypoints.web.templates import create_environment, vendor_of
+
+if TYPE_CHECKING:
+    from ostiary.bootstrap import Services
+
+AREAS: Final[tuple[ModuleType, ...]] = (site, console, api)
+"""Packages whose modules each may expose a ``router``."""
+
+
+def create_app(services: Services) -> FastAPI:
+    """Return the web application for running services.
+
+    Raises:
+        RouteWithoutPermission: A route does not say who may call it; nothing is served then.
+    """
+    settings = services.settings
+    addresses = Addresses(public_url=settings.public_url, console_url=settings.effective_console_url)
+    files = StaticFiles()
+
+    app = FastAPI(
+        title="Ostiary",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    app.state.addresses = addresses
+    app.state.static = files
+    app.state.templates = create_environment(files, vendor_of(settings))
+    app.state.metrics = services.metrics
+
+    errors.install(app)
+    for router in (routes.router, csp_reports.router, health.router, *_area_routers()):
+        app.include_router(router)
+    app.state.permissions = permission_table(app)
+
+    # Added from the inside out: the last one sees a request first.
+    app.add_middleware(BodyLimit)
+    app.add_middleware(FaultBarrier)
+    app.add_middleware(Forwarded, addresses=addresses, trusted_proxies=settings.trusted_proxies)
+    app.add_middleware(BrowserCookie)
+    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.add_middleware(SecurityHeaders, https=addresses.public_origin.startswith("https://"))
+    app.add_middleware(RequestId)
+    return app
+
+
+def _area_routers() -> list[APIRouter]:
+    found: list[APIRouter] = []
+    for area in AREAS:
+        for module in sorted(pkgutil.iter_modules(area.__path__), key=lambda each: each.name):
+            loaded = importlib.import_module(f"{area.__name__}.{module.name}")
+            router = getattr(loaded, "router", None)
+            if isinstance(router, APIRouter):
+                found.append(router)
+    return found

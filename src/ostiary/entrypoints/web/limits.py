@@ -1,0 +1,73 @@
+"""No request body is larger than its route can need (SR-70)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import Request
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ostiary.entrypoints.web.errors import error_answer
+
+FORM_LIMIT_BYTES: Final = 64 * 1024
+"""Our forms hold a few short fields."""
+
+API_LIMIT_BYTES: Final = 4 * 1024 * 1024
+"""JSON of the API; attachments travel in sessions of their own."""
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class BodyLimit:
+    """Answers 413 to a body over the limit, whether it was announced or streamed."""
+
+    def __init__(self, app: ASGIApp, *, api_prefix: str = "/v1") -> None:
+        self._app = app
+        self._api_prefix = api_prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = API_LIMIT_BYTES if scope["path"].startswith(self._api_prefix + "/") else FORM_LIMIT_BYTES
+        announced = Headers(scope=scope).get("content-length", "0")
+        if not announced.isascii() or not announced.isdigit() or int(announced) > limit:
+            await self._refuse(scope, receive, send)
+            return
+        received = 0
+        started = False
+
+        async def counted_receive() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise _TooLarge
+            return message
+
+        async def watched_send(message: Message) -> None:
+            nonlocal started
+            # The framework may have turned our exception into an answer of its own; ours is the right one.
+            if received <= limit or started:
+                started = True
+                await send(message)
+
+        try:
+            await self._app(scope, counted_receive, watched_send)
+        except _TooLarge:
+            if started:
+                raise
+        if received > limit and not started:
+            await self._refuse(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = error_answer(
+            Request(scope),
+            status=413,
+            title="That was too much at once",
+            what="The form or request is larger than this page accepts.",
+        )
+        await answer(scope, receive, send)

@@ -1,0 +1,142 @@
+"""Each route says who may call it; a silent one stops the start (SR-62, SR-63)."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from typing import Any, Final, cast
+
+from fastapi import Depends, FastAPI, Request, params
+from fastapi.routing import APIRoute, iter_route_contexts
+
+from ostiary.core.access.model import Permission, Principal
+from ostiary.core.kernel.errors import PermissionDenied
+from ostiary.core.kernel.secret import Secret
+from ostiary.entrypoints.web.browser import verify_form
+from ostiary.entrypoints.web.context import client_ip, services
+from ostiary.entrypoints.web.cookies import read_cookie
+from ostiary.entrypoints.web.errors import SignInNeeded
+
+SESSION_COOKIE: Final = "__Host-ostiary-session"
+
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_API: Final = frozenset({Permission.API_READ, Permission.API_MANAGE, Permission.API_MAILBOX_READ})
+_READING: Final = frozenset(
+    {Permission.CONSOLE_READ, Permission.OPERATOR_READ, Permission.API_READ, Permission.METRICS_READ}
+)
+
+
+class Requirement:
+    """The check behind :func:`requires`."""
+
+    def __init__(self, permission: Permission, *, form: bool) -> None:
+        self.permission = permission
+        self.form = form
+
+    async def __call__(self, request: Request) -> None:
+        caller = await _authenticate(request, self.permission)
+        if caller is not None:
+            request.state.principal = caller
+            if not caller.may(self.permission):
+                raise PermissionDenied("You are signed in, but this isn’t yours to see or change.")
+        if self.form and request.method not in SAFE_METHODS:
+            await verify_form(request)
+
+
+def requires(permission: Permission, *, form: bool | None = None) -> params.Depends:
+    """Declare the one permission of a route.
+
+    Args:
+        permission: ``PUBLIC`` for pages that guard themselves by a link, session secret or browser binding.
+        form: Whether changing requests come from our own pages and need the anti-forgery token. By default
+            they do, except for the API, whose callers carry a key and no cookie.
+    """
+    return cast(
+        params.Depends,
+        Depends(Requirement(permission, form=permission not in _API if form is None else form)),
+    )
+
+
+async def _authenticate(request: Request, permission: Permission) -> Principal | None:
+    if permission is Permission.PUBLIC:
+        return None
+    if permission in _API:
+        return await _api_caller(request)
+    if permission is Permission.METRICS_READ:
+        return await _metrics_caller(request)
+    return await _console_caller(request)
+
+
+async def _console_caller(request: Request) -> Principal:
+    value = read_cookie(request, SESSION_COOKIE)
+    found = None if value is None else await services(request).access.find_session(Secret(value))
+    if found is None:
+        raise SignInNeeded("console")
+    return found
+
+
+async def _api_caller(request: Request) -> Principal:
+    key = _bearer(request)
+    if key is None:
+        raise SignInNeeded("api")
+    found = await services(request).access.authenticate_api_key(key, ip=client_ip(request))
+    if found is None:
+        raise SignInNeeded("api")
+    return found
+
+
+async def _metrics_caller(request: Request) -> Principal | None:
+    expected = services(request).settings.metrics_token
+    if expected is None:
+        if client_ip(request) in {"127.0.0.1", "::1"}:
+            return None
+        raise SignInNeeded("api")
+    given = _bearer(request)
+    if given is None or not hmac.compare_digest(
+        given.reveal().encode(), expected.get_secret_value().encode()
+    ):
+        raise SignInNeeded("api")
+    return None
+
+
+def _bearer(request: Request) -> Secret | None:
+    values = request.headers.getlist("authorization")
+    if len(values) != 1:
+        return None
+    scheme, _, value = values[0].partition(" ")
+    return Secret(value.strip()) if scheme.lower() == "bearer" and value.strip() else None
+
+
+class RouteWithoutPermission(RuntimeError):
+    """A programming mistake that must not go live."""
+
+
+def permission_table(app: FastAPI) -> dict[tuple[str, str], Permission]:
+    """Return the permission of every (method, path).
+
+    Raises:
+        RouteWithoutPermission: A route declares none or several, changes things under a permission to read,
+            or is of a kind that cannot declare one.
+    """
+    table: dict[tuple[str, str], Permission] = {}
+    for context in iter_route_contexts(app.routes):
+        path = context.path or "?"
+        if not isinstance(context.original_route, APIRoute):
+            raise RouteWithoutPermission(f"{path} is not an API route, so it cannot declare a permission")
+        declared = _requirements(cast("Sequence[Any]", context.dependencies))
+        if len(declared) != 1:
+            raise RouteWithoutPermission(f"{path} declares {len(declared)} permissions instead of one")
+        permission = declared[0].permission
+        methods = context.methods or set()
+        if methods - SAFE_METHODS and permission in _READING:
+            raise RouteWithoutPermission(f"{path} changes things but asks only for {permission}")
+        table.update(dict.fromkeys(((method, path) for method in sorted(methods)), permission))
+    return table
+
+
+def _requirements(dependencies: Sequence[Any]) -> list[Requirement]:
+    return [
+        dependency.dependency
+        for dependency in dependencies
+        if isinstance(getattr(dependency, "dependency", None), Requirement)
+    ]

@@ -1,0 +1,29 @@
+"""The host people sign in at, as pages show it and as their forms may lead to."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import Request
+
+from ostiary.entrypoints.web.addresses import origin
+from ostiary.entrypoints.web.context import services
+
+_CLOUD_HOSTS: Final = {
+    "global": "https://login.microsoftonline.com",
+    "usgov": "https://login.microsoftonline.us",
+    "dod": "https://login.microsoftonline.us",
+    "china": "https://login.partner.microsoftonline.cn",
+}
+"""Source: Microsoft Entra authentication & national clouds."""
+
+
+def sign_in_origin(request: Request) -> str:
+    """Return the origin of Microsoft's sign-in pages, for ``form_targets``."""
+    settings = services(request).settings
+    return origin(settings.login_url or _CLOUD_HOSTS[settings.cloud])
+
+
+def sign_in_host(request: Request) -> str:
+    """Return the host (and port, where unusual) for people to compare."""
+    return sign_in_origin(request).partition("://")[2]
