@@ -115,7 +115,9 @@ class Settings(BaseSettings):
     workers_inside: bool = Field(
         False, description="Run the background worker inside `ostiary serve` (one-machine set-ups)."
     )
-    worker_concurrency: int = Field(8, ge=1, le=100, description="Most jobs one worker runs at the same time.")
+    worker_concurrency: int = Field(
+        8, ge=1, le=100, description="Most jobs one worker runs at the same time."
+    )
     shutdown_seconds: float = Field(
         25.0, gt=0, le=120, description="Longest time a stopping process may finish its work."
     )
@@ -138,7 +140,9 @@ class Settings(BaseSettings):
             secrets = [getattr(self, f"{prefix}_secret"), getattr(self, f"{prefix}_secret_file")]
             given = [secret for secret in secrets if secret is not None]
             if certificate is None and not given:
-                problems.append(f"{named}_CERTIFICATE_FILE is required (or a client secret, explicitly allowed)")
+                problems.append(
+                    f"{named}_CERTIFICATE_FILE is required (or a client secret, explicitly allowed)"
+                )
             if len(given) == 2:
                 problems.append(f"give {named}_SECRET or {named}_SECRET_FILE, not both")
             if certificate is None and given and not self.allow_client_secret:
@@ -180,14 +184,14 @@ class SettingsError(Exception):
     """The settings are incomplete or unsafe; the message names each variable and never its value."""
 
 
-def load_settings() -> Settings:
-    """Read the settings from the environment.
+def load_settings(env_file: Path | None = None) -> Settings:
+    """Read the settings from the environment, and from ``env_file`` where the environment is silent.
 
     Raises:
         SettingsError: Something is missing or wrong; fix the environment and start again.
     """
     try:
-        return Settings()  # pyright: ignore[reportCallIssue] - the values come from the environment
+        return Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue] - the values come from outside
     except ValidationError as error:
         raise SettingsError("\n".join(_lines(error))) from None
 

@@ -1,0 +1,7 @@
+"""``ostiary demo``: everything on one machine."""
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""

@@ -1,0 +1,184 @@
+"""``ostiary doctor``: is this instance fit to work, and if not, what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Annotated, Final
+
+import aiohttp
+import typer
+
+from ostiary import __version__
+from ostiary.bootstrap import Services, application, database_url, schema_state
+from ostiary.core.kernel.errors import OstiaryError
+from ostiary.core.signin.model import FlowKind, RedirectAddresses
+from ostiary.entrypoints.cli.outcome import ExitCode
+from ostiary.entrypoints.cli.runtime import read_settings
+from ostiary.logs import configure_logging
+from ostiary.settings import Profile, Settings
+
+MOST_SKEW: Final = timedelta(seconds=30)
+"""SR-105: more than this is an alarm; at 60 s tokens are refused."""
+
+_REACH_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    words: str
+    advice: str = ""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("doctor", epilog="Next: ostiary serve")(doctor)
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
+    """Check settings, database, keys, credentials, Microsoft's hosts and the clock; list redirect addresses.
+
+    Examples:
+
+        ostiary doctor
+
+        ostiary doctor --json
+    """
+    settings = read_settings()
+    configure_logging(level="ERROR", log_format="text")
+    findings = asyncio.run(_examine(settings))
+    addresses = redirect_addresses(settings)
+    if as_json:
+        document = {
+            "ok": all(each.ok for each in findings),
+            "checks": [asdict(each) for each in findings],
+            "redirect_addresses": addresses,
+        }
+        print(json.dumps(document, ensure_ascii=False))
+    else:
+        for each in findings:
+            print(f"{'✓' if each.ok else '✗'} {each.name:<12} {each.words}")
+            if each.advice:
+                print(f"  {'':<12} {each.advice}")
+        print("\nRedirect addresses to register at Microsoft (platform Web):")
+        for address in addresses:
+            print(f"  {address}")
+    if not all(each.ok for each in findings):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def redirect_addresses(settings: Settings) -> list[str]:
+    """Return every address Microsoft may send a browser back to."""
+    addresses = RedirectAddresses(settings.public_url, settings.effective_console_url)
+    registrations = ["main"] if settings.ews_app_client_id is None else ["main", "ews"]
+    kinds = (FlowKind.ADMIN_CONSENT, FlowKind.CONNECT, FlowKind.CONSOLE)
+    return [addresses.redirect_uri(kind, name) for name in registrations for kind in kinds]
+
+
+async def _examine(settings: Settings) -> list[Finding]:
+    findings = [_settings(settings), _credential(settings), await _schema(settings)]
+    hosts = [("sign-in", settings.login_url), ("graph", settings.graph_url), ("ews", settings.ews_url)]
+    known = {
+        "sign-in": "https://login.microsoftonline.com",
+        "graph": "https://graph.microsoft.com",
+        "ews": "https://outlook.office365.com",
+    }
+    reached = await asyncio.gather(*(_reach(name, url or known[name]) for name, url in hosts))
+    findings += [finding for finding, _ in reached]
+    findings.append(_clock([at for _, at in reached if at is not None]))
+    findings.append(await _services(settings))
+    return findings
+
+
+def _settings(settings: Settings) -> Finding:
+    if settings.profile is Profile.DEVELOPMENT:
+        return Finding(
+            "settings", True, f"version {__version__}, development profile", "Not for real customers."
+        )
+    return Finding("settings", True, f"version {__version__}, production profile")
+
+
+def _credential(settings: Settings) -> Finding:
+    if settings.app_certificate_file is not None:
+        return Finding("credential", True, f"certificate from {settings.app_certificate_file}")
+    return Finding(
+        "credential", True, "client secret", "A certificate is safer: set OSTIARY_APP_CERTIFICATE_FILE."
+    )
+
+
+async def _schema(settings: Settings) -> Finding:
+    try:
+        async with database_url(settings) as url:
+            state = await asyncio.to_thread(schema_state, url)
+    except Exception as error:
+        return Finding(
+            "database", False, _first_line(error), "Check OSTIARY_DATABASE_URL and that PostgreSQL runs."
+        )
+    if state.is_current:
+        return Finding("database", True, f"schema {state.current}")
+    return Finding(
+        "database", False, f"schema {state.current or 'nothing'}, needs {state.head}", "Run: ostiary migrate"
+    )
+
+
+async def _services(settings: Settings) -> Finding:
+    async def use(services: Services) -> Finding:
+        parts = await services.health.readiness()
+        bad = [name for name, works in parts.items() if not works]
+        return Finding(
+            "service", not bad, "every part answers" if not bad else f"not working: {', '.join(bad)}"
+        )
+
+    return await _guarded("service", lambda: _opened(settings, use))
+
+
+async def _opened(settings: Settings, use: Callable[[Services], Awaitable[Finding]]) -> Finding:
+    async with application(settings) as services:
+        return await use(services)
+
+
+async def _guarded(name: str, look: Callable[[], Awaitable[Finding]]) -> Finding:
+    try:
+        return await look()
+    except OstiaryError as error:
+        return Finding(name, False, error.message)
+    except Exception as error:
+        return Finding(name, False, _first_line(error))
+
+
+async def _reach(name: str, url: str) -> tuple[Finding, datetime | None]:
+    """Ask the host for anything: an answer of any status proves DNS, routing and TLS."""
+    try:
+        timeout = aiohttp.ClientTimeout(total=_REACH_SECONDS)
+        async with (
+            aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
+            session.get(url, allow_redirects=False) as response,
+        ):
+            date = response.headers.get("date")
+            at = parsedate_to_datetime(date).astimezone(UTC) if date else None
+            return Finding(name, True, f"{url} answers"), at
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        words = f"{url} does not answer: {_first_line(error)}"
+        return Finding(name, False, words, "Outgoing HTTPS to this host has to be allowed."), None
+
+
+def _clock(told: list[datetime]) -> Finding:
+    if not told:
+        return Finding("clock", True, "nobody to compare with")
+    skew = max(abs(datetime.now(UTC) - at) for at in told)
+    words = f"{skew.total_seconds():.0f} s from Microsoft's"
+    return Finding(
+        "clock", skew <= MOST_SKEW, words, "" if skew <= MOST_SKEW else "Let NTP set this machine's clock."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,88 @@
+"""``ostiary serve``: pages, console and API."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from contextlib import AsyncExitStack
+from typing import Annotated, Final
+
+import structlog
+import typer
+
+from ostiary.bootstrap import application
+from ostiary.core.kernel.errors import OstiaryError
+from ostiary.entrypoints.cli.outcome import ExitCode
+from ostiary.entrypoints.cli.processes import stop_signals
+from ostiary.entrypoints.cli.runtime import fail, read_settings
+from ostiary.entrypoints.web.server import WebServer, open_listener
+from ostiary.entrypoints.worker.runner import running_worker
+from ostiary.logs import configure_logging
+from ostiary.settings import Profile, Settings
+
+DRAIN_SECONDS: Final = 3.0
+"""How long a load balancer may take to notice that readiness is off; nobody balances a development machine."""
+
+log = structlog.get_logger("ostiary.serve")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("serve", epilog="Next: ostiary doctor")(serve)
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Overrides OSTIARY_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Overrides OSTIARY_PORT.", min=0, max=65535)] = None,
+) -> None:
+    """Serve the approval and connect pages, the console and the API until SIGTERM or Ctrl-C.
+
+    Examples:
+
+        ostiary serve
+
+        ostiary serve --port 9000
+    """
+    settings = read_settings()
+    changes = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    settings = settings.model_copy(update=changes)
+    configure_logging(level=settings.log_level, log_format=settings.log_format)
+    try:
+        asyncio.run(serve_until_stopped(settings))
+    except OstiaryError as error:
+        fail(error, settings, as_json=False)
+
+
+async def serve_until_stopped(settings: Settings) -> None:
+    """Run the web server, and a worker beside it when the settings say so."""
+    async with AsyncExitStack() as stack:
+        signals = await stack.enter_async_context(stop_signals())
+        services = await stack.enter_async_context(application(settings))
+        try:
+            listener = open_listener(settings.host, settings.port)
+        except OSError as error:
+            print(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.", file=sys.stderr)
+            raise typer.Exit(ExitCode.FAILED) from None
+        stack.callback(listener.close)
+        web = WebServer(services, listener)
+        running: set[asyncio.Task[None]] = {asyncio.create_task(web.run(), name="web")}
+        if settings.workers_inside:
+            running.add(await stack.enter_async_context(running_worker(services)))
+        address = listener.getsockname()
+        log.info("serving", host=address[0], port=address[1], public_url=settings.public_url)
+
+        stopping = asyncio.create_task(_stop_on_signal(web, signals, settings), name="stop")
+        done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        for task in done:
+            task.result()  # a part that died takes the process with it, so that it is started again whole
+
+
+async def _stop_on_signal(web: WebServer, signals: asyncio.Queue[signal.Signals], settings: Settings) -> None:
+    drain = DRAIN_SECONDS if settings.profile is Profile.PRODUCTION else 0.0
+    await signals.get()
+    first = asyncio.create_task(web.stop(drain_seconds=drain))
+    await signals.get()
+    await web.stop(drain_seconds=0)
+    await first

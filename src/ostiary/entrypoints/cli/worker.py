@@ -1,0 +1,58 @@
+"""``ostiary worker``: background work."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import structlog
+import typer
+
+from ostiary.bootstrap import application
+from ostiary.core.kernel.errors import OstiaryError
+from ostiary.entrypoints.cli.processes import stop_signals
+from ostiary.entrypoints.cli.runtime import fail, read_settings
+from ostiary.entrypoints.worker.runner import Worker
+from ostiary.logs import configure_logging
+from ostiary.settings import Settings
+
+log = structlog.get_logger("ostiary.worker")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("worker", epilog="Next: ostiary doctor")(worker)
+
+
+def worker() -> None:
+    """Run background jobs until SIGTERM or Ctrl-C; run as many of these as you like.
+
+    Examples:
+
+        ostiary worker
+
+        OSTIARY_WORKER_CONCURRENCY=16 ostiary worker
+    """
+    settings = read_settings()
+    configure_logging(level=settings.log_level, log_format=settings.log_format)
+    try:
+        asyncio.run(_work_until_stopped(settings))
+    except OstiaryError as error:
+        fail(error, settings, as_json=False)
+
+
+async def _work_until_stopped(settings: Settings) -> None:
+    async with AsyncExitStack() as stack:
+        signals = await stack.enter_async_context(stop_signals())
+        services = await stack.enter_async_context(application(settings))
+        running = asyncio.create_task(Worker(services).run(), name="worker")
+        log.info("working", concurrency=settings.worker_concurrency)
+        stopped = asyncio.create_task(signals.get())
+        await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not running.done():
+            log.info("stopping")
+            running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        if not running.cancelled() and (error := running.exception()) is not None:
+            raise error
