@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from ostiary.core.kernel.secret import Secret
+
 SESSION_IDLE_LIFE: Final = timedelta(minutes=30)
 SESSION_ABSOLUTE_LIFE: Final = timedelta(hours=12)
 """SR-52."""
@@ -56,6 +58,8 @@ class Principal:
     organization_id: str | None = None
     """Set for an organization admin: nothing outside it can be seen. For an operator: the customer being viewed."""
     session_id: str | None = None
+    signed_in_at: datetime | None = None
+    """When this session began; a sensitive act asks for a fresh one (SR-57)."""
 
     def may(self, permission: Permission) -> bool:
         """Whether the caller holds the permission."""
@@ -74,6 +78,9 @@ API_PERMISSIONS: Final = frozenset(
     {Permission.API_READ, Permission.API_MANAGE, Permission.API_MAILBOX_READ, Permission.METRICS_READ}
 )
 """What an API key may be given."""
+
+STEP_UP_LIFE: Final = timedelta(minutes=5)
+"""How fresh the sign-in before a sensitive act must be (SR-57)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +155,12 @@ class OneTimeLink:
     expires_at: datetime
     organization_id: str | None = None
     used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A session that just began. ``secret`` goes into the browser's cookie and is kept nowhere else."""
+
+    session: ConsoleSession
+    secret: Secret
+    next_path: str | None = None

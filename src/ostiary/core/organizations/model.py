@@ -19,6 +19,7 @@ class Organization:
     name: str
     created_at: datetime
     seat_count: int = 0
+    """Most licences it may give out; 0 sets no limit."""
     allowed_domains: tuple[str, ...] = ()
     """Lower-case A-label domains; a tenant that verified one of them may bind without a click (SR-16)."""
     expected_tenant_id: str | None = None

@@ -79,7 +79,7 @@ async def _api_caller(request: Request) -> Principal:
     key = _bearer(request)
     if key is None:
         raise SignInNeeded("api")
-    found = await services(request).access.authenticate_api_key(key, ip=client_ip(request))
+    found = await services(request).access.authenticate_api_key(key)
     if found is None:
         raise SignInNeeded("api")
     return found

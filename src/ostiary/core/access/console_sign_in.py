@@ -1,0 +1,276 @@
+"""Signing in to the console with Microsoft: organization admins, and operators whose identity is on file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from ostiary.core.access.model import OneTimeLink, Operator, Role, SignedIn
+from ostiary.core.access.ports import AccessTransaction
+from ostiary.core.access.sessions import begin_session
+from ostiary.core.audit.model import Actor, ActorKind
+from ostiary.core.kernel.clock import Clock
+from ostiary.core.kernel.entropy import Entropy
+from ostiary.core.kernel.errors import FlowRejected, PermissionDenied, ProviderDetail
+from ostiary.core.kernel.secret import Secret
+from ostiary.core.kernel.transactions import Transactions
+from ostiary.core.organizations.model import Member, MemberRole
+from ostiary.core.reasons.classify import classify
+from ostiary.core.reasons.model import Where
+from ostiary.core.signin.derivation import secret_hash
+from ostiary.core.signin.model import (
+    PERSONAL_ACCOUNTS_TENANT_ID,
+    FlowKind,
+    Registrations,
+    ReturnParameters,
+    SignedClaims,
+    StartedFlow,
+)
+from ostiary.core.signin.service import SignInService
+
+SCOPES: Final = ("openid", "profile")
+"""Who somebody is, and nothing else. No refresh token is asked for, so none has to be kept."""
+
+
+class ConsoleSignIn:
+    """One round trip to Microsoft that ends in a console session.
+
+    An organization admin is recognised by directory and object id, never by address (SR-28). The pair is
+    recorded when the admin signs in through a one-time link, or connects a mailbox from a bound tenant.
+    """
+
+    def __init__(
+        self,
+        *,
+        transactions: Transactions[AccessTransaction],
+        clock: Clock,
+        entropy: Entropy,
+        signin: SignInService,
+        registrations: Registrations,
+    ) -> None:
+        self._transactions = transactions
+        self._clock = clock
+        self._entropy = entropy
+        self._signin = signin
+        self._registrations = registrations
+
+    async def begin(
+        self,
+        *,
+        browser_secret: Secret,
+        next_path: str | None,
+        link_secret: Secret | None = None,
+        login_hint: str | None = None,
+        fresh: bool = False,
+    ) -> StartedFlow:
+        """Return the address at Microsoft to send the browser to.
+
+        Args:
+            next_path: Path of the console to open afterwards; checked by the caller to be a local one.
+            link_secret: Of an admin's one-time link, which is used up only when the sign-in succeeds.
+            fresh: Microsoft must ask for the sign-in again, whoever is signed in there (SR-57).
+
+        Raises:
+            PermissionDenied: The link does not work (any more).
+        """
+        subject: dict[str, str] = {}
+        if next_path:
+            subject["next_path"] = next_path
+        if link_secret is not None:
+            async with self._transactions() as transaction:
+                link = await transaction.one_time_links.find_live(
+                    secret_hash=secret_hash(link_secret), now=self._clock.now()
+                )
+            if link is None or link.role is not Role.ORGANIZATION_ADMIN:
+                raise PermissionDenied("This link doesn’t work any more.", reason="link_expired")
+            subject["link_id"] = link.id
+            subject["organization_id"] = link.organization_id or ""
+        registration = next(iter(self._registrations))
+        return await self._signin.begin(
+            kind=FlowKind.CONSOLE,
+            registration_id=registration.id,
+            authority="organizations",
+            scopes=SCOPES,
+            browser_secret=browser_secret,
+            subject=subject,
+            prompt="login" if fresh else "select_account",
+            login_hint=login_hint,
+        )
+
+    async def finish(
+        self,
+        parameters: ReturnParameters,
+        *,
+        registration_id: str,
+        browser_secret: Secret | None,
+        replaces: Secret | None,
+        actor: Actor,
+    ) -> SignedIn:
+        """Take the return from Microsoft and begin a session. The tokens are dropped.
+
+        Args:
+            replaces: Session cookie the browser sends so far; that session ends.
+
+        Raises:
+            FlowRejected: The return fits no sign-in that this browser began.
+            PermissionDenied: Microsoft or we refuse; ``reason`` tells why. Audited.
+            TemporarilyUnavailable: Microsoft does not answer; try again.
+        """
+        request = await self._signin.consume(
+            parameters,
+            kinds=(FlowKind.CONSOLE,),
+            registration_id=registration_id,
+            browser_secret=browser_secret,
+            actor=actor,
+        )
+        if parameters.error is not None:
+            reason = classify(
+                parameters.error,
+                where=Where.CONNECT,
+                error_subcode=parameters.error_subcode,
+                error_codes=parameters.error_codes,
+            )
+            raise await self._refused(
+                "Microsoft didn’t sign you in.", reason, actor, provider=_provider(parameters)
+            )
+        tokens = await self._signin.redeem(request, parameters)
+        claims = tokens.claims
+        if claims is None:
+            raise FlowRejected("Microsoft's answer names nobody.", reason="session_lost")
+        if claims.is_guest or claims.identity.tenant_id == PERSONAL_ACCOUNTS_TENANT_ID:
+            raise await self._refused(
+                "Only work accounts can sign in here, in the organization they belong to.",
+                "personal_account",
+                actor,
+                claims=claims,
+            )
+        link_id = request.subject.get("link_id")
+        try:
+            async with self._transactions() as transaction:
+                signed_in = await self._sign_in(transaction, claims, link_id, replaces, actor)
+        except PermissionDenied as refusal:
+            raise await self._refused(
+                refusal.message, refusal.reason or "not_admin", actor, claims=claims
+            ) from refusal
+        return replace(signed_in, next_path=request.subject.get("next_path"))
+
+    async def _sign_in(
+        self,
+        transaction: AccessTransaction,
+        claims: SignedClaims,
+        link_id: str | None,
+        replaces: Secret | None,
+        actor: Actor,
+    ) -> SignedIn:
+        if link_id is not None:
+            member = await self._first_sign_in(transaction, claims, link_id)
+        else:
+            operator = await transaction.operators.find_by_identity(
+                tenant_id=claims.identity.tenant_id, object_id=claims.identity.object_id
+            )
+            if operator is not None:
+                return await self._begin(transaction, operator, replaces, actor)
+            member = await transaction.members.find_by_identity(
+                tenant_id=claims.identity.tenant_id, object_id=claims.identity.object_id
+            )
+        if member is None or member.role is not MemberRole.ORGANIZATION_ADMIN:
+            raise PermissionDenied(
+                f"{claims.username} isn’t an organization admin here. Ask whoever invited you for a sign-in link.",
+                reason="account_mismatch",
+            )
+        tenant = await transaction.tenants.find_by_tenant_id(
+            cloud=claims.identity.cloud, tenant_id=claims.identity.tenant_id
+        )
+        # A tenant nobody bound yet is fine: its own admin has to come in first to get it approved.
+        if (
+            tenant is not None
+            and tenant.binding == "bound"
+            and tenant.organization_id != member.organization_id
+        ):
+            raise PermissionDenied("That account belongs to another organization.", reason="wrong_tenant")
+        return await self._begin(transaction, member, replaces, actor)
+
+    async def _first_sign_in(
+        self, transaction: AccessTransaction, claims: SignedClaims, link_id: str
+    ) -> Member:
+        """Use the link up and record whose identity its admin has."""
+        link = await transaction.one_time_links.consume_by_id(link_id, now=self._clock.now())
+        if link is None:
+            raise PermissionDenied("This link doesn’t work any more.", reason="link_expired")
+        member = await self._invited(transaction, link)
+        organization = await transaction.organizations.get(member.organization_id)
+        expected = organization.expected_tenant_id
+        if expected is not None and expected.lower() != claims.identity.tenant_id:
+            raise PermissionDenied("That account belongs to another organization.", reason="wrong_tenant")
+        identity = (claims.identity.tenant_id, claims.identity.object_id)
+        known = (member.tenant_id, member.object_id)
+        if known != (None, None) and known != identity:
+            raise PermissionDenied("We know you by another Microsoft account.", reason="account_mismatch")
+        taken = await transaction.members.find_by_identity(tenant_id=identity[0], object_id=identity[1])
+        if taken is not None and taken.id != member.id:
+            raise PermissionDenied(
+                "This Microsoft account already belongs to somebody else here.", reason="account_mismatch"
+            )
+        bound = replace(member, tenant_id=identity[0], object_id=identity[1])
+        await transaction.members.save(bound)
+        return bound
+
+    async def _invited(self, transaction: AccessTransaction, link: OneTimeLink) -> Member:
+        return await transaction.members.get(link.subject_id, organization_id=link.organization_id or "")
+
+    async def _begin(
+        self,
+        transaction: AccessTransaction,
+        who: Member | Operator,
+        replaces: Secret | None,
+        actor: Actor,
+    ) -> SignedIn:
+        is_member = isinstance(who, Member)
+        name = who.display_name if isinstance(who, Member) else who.name
+        organization_id = who.organization_id if isinstance(who, Member) else None
+        signed_in = await begin_session(
+            transaction,
+            role=Role.ORGANIZATION_ADMIN if is_member else Role.OPERATOR,
+            subject_id=who.id,
+            name=name,
+            organization_id=organization_id,
+            entropy=self._entropy,
+            now=self._clock.now(),
+            replaces=replaces,
+        )
+        await transaction.audit.record(
+            "console.signed_in",
+            f"{name} signed in to the console.",
+            actor=replace(
+                actor, kind=ActorKind.PERSON if is_member else ActorKind.OPERATOR, id=who.id, name=name
+            ),
+            organization_id=organization_id,
+            object_id=signed_in.session.id,
+        )
+        return signed_in
+
+    async def _refused(
+        self,
+        message: str,
+        reason: str,
+        actor: Actor,
+        *,
+        claims: SignedClaims | None = None,
+        provider: ProviderDetail | None = None,
+    ) -> PermissionDenied:
+        """Record the refusal in a transaction of its own: the one of the sign-in is rolled back."""
+        who = "" if claims is None else f" as {claims.username}"
+        async with self._transactions() as transaction:
+            await transaction.audit.record(
+                "console.sign_in_refused",
+                f"A sign-in to the console{who} was refused.",
+                actor=actor,
+                outcome="refused",
+                reason=reason,
+                detail={} if claims is None else {"tenant_id": claims.identity.tenant_id},
+            )
+        return PermissionDenied(message, reason=reason, provider=provider)
+
+
+def _provider(parameters: ReturnParameters) -> ProviderDetail:
+    return ProviderDetail(code=parameters.provider_code, correlation_id=parameters.correlation_id)

@@ -1,0 +1,383 @@
+"""Who is who: operators, sign-in to the console, one-time links, API keys."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+from ostiary.core.access.api_key import SECRET_BYTES, key_hash, read_key, write_key
+from ostiary.core.access.console_sign_in import ConsoleSignIn
+from ostiary.core.access.model import (
+    ADMIN_LINK_LIFE,
+    API_KEY_DEFAULT_LIFE,
+    API_KEY_LONGEST_LIFE,
+    API_PERMISSIONS,
+    OPERATOR_LINK_LIFE,
+    ApiKey,
+    ConsoleSession,
+    OneTimeLink,
+    Operator,
+    Permission,
+    Principal,
+    Role,
+    SignedIn,
+)
+from ostiary.core.access.ports import AccessTransaction
+from ostiary.core.access.sessions import begin_session, find_principal
+from ostiary.core.audit.model import SYSTEM, Actor
+from ostiary.core.kernel.clock import Clock
+from ostiary.core.kernel.entropy import Entropy
+from ostiary.core.kernel.errors import InvalidRequest, NotFound, PermissionDenied
+from ostiary.core.kernel.ids import new_id
+from ostiary.core.kernel.secret import Secret
+from ostiary.core.kernel.transactions import Transactions
+from ostiary.core.organizations.model import MemberRole, Organization
+from ostiary.core.signin.derivation import random_secret, secret_hash
+from ostiary.core.signin.model import Registrations
+from ostiary.core.signin.service import SignInService
+
+FIRST_OPERATOR_NAME: Final = "First operator"
+HASH_KEY_BYTES: Final = 32
+_LONGEST_NAME: Final = 100
+
+
+class AccessService:
+    """Use cases of access; :attr:`console` holds those of signing in with Microsoft."""
+
+    def __init__(
+        self,
+        *,
+        transactions: Transactions[AccessTransaction],
+        clock: Clock,
+        entropy: Entropy,
+        signin: SignInService,
+        registrations: Registrations,
+        api_key_hash_key: bytes,
+    ) -> None:
+        """``api_key_hash_key``: at least 32 bytes, the same in every process, kept outside the database."""
+        if len(api_key_hash_key) < HASH_KEY_BYTES:
+            raise ValueError("the hash key of API keys is too short")
+        self._transactions = transactions
+        self._clock = clock
+        self._entropy = entropy
+        self._hash_key = api_key_hash_key
+        self.console = ConsoleSignIn(
+            transactions=transactions,
+            clock=clock,
+            entropy=entropy,
+            signin=signin,
+            registrations=registrations,
+        )
+        """Signing in with Microsoft."""
+
+    # Operators and one-time links
+
+    async def ensure_first_operator(self) -> Secret | None:
+        """At first start, make an operator and return the secret of a sign-in link; None when there is one already."""
+        async with self._transactions() as transaction:
+            if await transaction.operators.count():
+                return None
+            operator = await self._add_operator(transaction, FIRST_OPERATOR_NAME, SYSTEM)
+            _, secret = await self._add_link(
+                transaction, Role.OPERATOR, operator.id, None, OPERATOR_LINK_LIFE
+            )
+            return secret
+
+    async def create_operator_link(self, *, name: str | None, actor: Actor) -> tuple[OneTimeLink, Secret]:
+        """Return a new sign-in link for the operator called ``name``, who is added when unknown.
+
+        Args:
+            name: None means the only operator there is.
+
+        Raises:
+            InvalidRequest: No name was given, and there is not exactly one operator.
+        """
+        async with self._transactions() as transaction:
+            operator = await self._find_or_add_operator(transaction, name, actor)
+            link, secret = await self._add_link(
+                transaction, Role.OPERATOR, operator.id, None, OPERATOR_LINK_LIFE
+            )
+            await transaction.audit.record(
+                "operator.link_created",
+                f"A sign-in link was made for the operator {operator.name}.",
+                actor=actor,
+                object_id=link.id,
+            )
+            return link, secret
+
+    async def create_admin_link(
+        self, *, organization_id: str, member_id: str, actor: Actor
+    ) -> tuple[OneTimeLink, Secret]:
+        """Return a link with which an organization admin signs in with Microsoft for the first time.
+
+        Raises:
+            NotFound: No such member in the organization.
+            InvalidRequest: The member is not an organization admin.
+        """
+        async with self._transactions() as transaction:
+            member = await transaction.members.get(member_id, organization_id=organization_id)
+            if member.role is not MemberRole.ORGANIZATION_ADMIN:
+                raise InvalidRequest(
+                    f"{member.display_name} is not an organization admin.", field="member_id"
+                )
+            link, secret = await self._add_link(
+                transaction, Role.ORGANIZATION_ADMIN, member.id, organization_id, ADMIN_LINK_LIFE
+            )
+            await transaction.audit.record(
+                "console.link_created",
+                f"A console sign-in link was made for {member.display_name}.",
+                actor=actor,
+                organization_id=organization_id,
+                object_id=link.id,
+            )
+            return link, secret
+
+    async def find_link(self, secret: Secret) -> OneTimeLink | None:
+        """Return the live link, without using it up. None: unknown, used or expired, all alike (SR-69)."""
+        async with self._transactions() as transaction:
+            return await transaction.one_time_links.find_live(
+                secret_hash=secret_hash(secret), now=self._clock.now()
+            )
+
+    async def use_operator_link(self, secret: Secret, *, replaces: Secret | None, actor: Actor) -> SignedIn:
+        """Use an operator's link up and sign in.
+
+        Args:
+            replaces: Session cookie the browser sends so far; that session ends.
+
+        Raises:
+            PermissionDenied: The link does not work (any more).
+        """
+        now = self._clock.now()
+        async with self._transactions() as transaction:
+            live = await transaction.one_time_links.find_live(secret_hash=secret_hash(secret), now=now)
+            if live is not None and live.role is Role.OPERATOR:
+                link = await transaction.one_time_links.consume_by_id(live.id, now=now)
+                if link is not None:
+                    return await self._sign_in_operator(transaction, link.subject_id, replaces, actor)
+            await transaction.audit.record(
+                "console.sign_in_refused",
+                "A sign-in link that doesn’t work was tried.",
+                actor=actor,
+                outcome="refused",
+                reason="link_expired",
+            )
+        raise PermissionDenied("This link doesn’t work any more.", reason="link_expired")
+
+    # Sessions
+
+    async def find_session(self, secret: Secret) -> Principal | None:
+        """Return who the session cookie belongs to; None when it does not count (any more)."""
+        async with self._transactions() as transaction:
+            return await find_principal(transaction, secret=secret, now=self._clock.now())
+
+    async def list_sessions(self, principal: Principal) -> tuple[ConsoleSession, ...]:
+        """Return the caller's own live sessions, newest first."""
+        async with self._transactions() as transaction:
+            return await transaction.console_sessions.live_of(principal.id, now=self._clock.now())
+
+    async def end_session(self, principal: Principal, session_id: str, *, actor: Actor) -> None:
+        """End one of the caller's own sessions.
+
+        Raises:
+            NotFound: It is not the caller's, or not live.
+        """
+        now = self._clock.now()
+        async with self._transactions() as transaction:
+            own = await transaction.console_sessions.live_of(principal.id, now=now)
+            if session_id not in {session.id for session in own}:
+                raise NotFound("There is no such session.")
+            await transaction.console_sessions.end(session_id, at=now)
+            await transaction.audit.record(
+                "console.signed_out",
+                f"{principal.name} signed out of the console.",
+                actor=actor,
+                organization_id=None if principal.role is Role.OPERATOR else principal.organization_id,
+                object_id=session_id,
+            )
+
+    async def view_customer(
+        self, principal: Principal, *, organization_id: str, reason: str, actor: Actor
+    ) -> Organization:
+        """Let an operator look at a customer's console, which the customer's own audit log shows.
+
+        Raises:
+            InvalidRequest: No reason was given.
+            NotFound: No such customer.
+        """
+        why = reason.strip()
+        if not why:
+            raise InvalidRequest("Say why you need to see this customer.", field="reason")
+        async with self._transactions() as transaction:
+            organization = await transaction.organizations.get(organization_id)
+            await transaction.console_sessions.view(
+                principal.session_id or "", organization_id=organization.id
+            )
+            await transaction.audit.record(
+                "operator.viewing_started",
+                f"{principal.name} opened the console of {organization.name} to look: “{why[:200]}”",
+                actor=actor,
+                organization_id=organization.id,
+                object_id=organization.id,
+            )
+            return organization
+
+    async def stop_viewing(self, principal: Principal, *, actor: Actor) -> None:
+        """Close the customer's console again."""
+        if principal.organization_id is None:
+            return
+        async with self._transactions() as transaction:
+            await transaction.console_sessions.view(principal.session_id or "", organization_id=None)
+            await transaction.audit.record(
+                "operator.viewing_ended",
+                f"{principal.name} closed the console again.",
+                actor=actor,
+                organization_id=principal.organization_id,
+                object_id=principal.organization_id,
+            )
+
+    # API keys
+
+    async def create_api_key(
+        self,
+        *,
+        name: str,
+        permissions: Iterable[Permission],
+        life: timedelta = API_KEY_DEFAULT_LIFE,
+        actor: Actor,
+    ) -> tuple[ApiKey, Secret]:
+        """Return a new key and its text, which is never shown again.
+
+        Raises:
+            InvalidRequest: No name, no permission, one that no key may have, or a life beyond a year.
+        """
+        wanted = frozenset(permissions)
+        if not name.strip() or len(name) > _LONGEST_NAME:
+            raise InvalidRequest("Give the key a name of up to 100 characters.", field="name")
+        if not wanted or wanted - API_PERMISSIONS:
+            raise InvalidRequest("Choose permissions that an API key may have.", field="permissions")
+        if not timedelta(0) < life <= API_KEY_LONGEST_LIFE:
+            raise InvalidRequest("A key lives for a day to a year.", field="life")
+        now = self._clock.now()
+        text, parts = write_key(new_id("key", self._entropy), self._entropy.token_bytes(SECRET_BYTES))
+        key = ApiKey(
+            id=parts.key_id,
+            name=name.strip(),
+            secret_hash=key_hash(self._hash_key, parts.secret),
+            permissions=wanted,
+            created_at=now,
+            expires_at=now + life,
+        )
+        async with self._transactions() as transaction:
+            await transaction.api_keys.add(key)
+            await transaction.audit.record(
+                "api_key.created",
+                f"The API key “{key.name}” was made.",
+                actor=actor,
+                object_id=key.id,
+                detail={"permissions": " ".join(sorted(wanted)), "expires_at": key.expires_at.isoformat()},
+            )
+        return key, text
+
+    async def list_api_keys(self) -> tuple[ApiKey, ...]:
+        """Return every key, oldest first, revoked ones too."""
+        async with self._transactions() as transaction:
+            return await transaction.api_keys.list_all()
+
+    async def revoke_api_key(self, key_id: str, *, actor: Actor) -> None:
+        """Make a key useless from the next request on, in every process.
+
+        Raises:
+            NotFound: No such key.
+        """
+        async with self._transactions() as transaction:
+            await transaction.api_keys.revoke(key_id, at=self._clock.now())
+            await transaction.audit.record(
+                "api_key.revoked", "An API key was revoked.", actor=actor, object_id=key_id
+            )
+
+    async def authenticate_api_key(self, text: Secret) -> Principal | None:
+        """Return who a key belongs to, or None. All wrong keys look alike."""
+        parts = read_key(text)
+        if parts is None:
+            return None
+        now = self._clock.now()
+        given = key_hash(self._hash_key, parts.secret)
+        async with self._transactions() as transaction:
+            key = await transaction.api_keys.find(parts.key_id)
+            # Compared even when there is no such key, so that the time tells nothing.
+            stored = given[::-1] if key is None else key.secret_hash
+            fits = hmac.compare_digest(stored, given)
+            if key is None or not fits or not key.is_live(now):
+                return None
+            await transaction.api_keys.touch(key.id, used_at=now)
+        return Principal(role=Role.API_KEY, id=key.id, name=key.name, permissions=key.permissions)
+
+    async def _find_or_add_operator(
+        self, transaction: AccessTransaction, name: str | None, actor: Actor
+    ) -> Operator:
+        if name is None:
+            known = await transaction.operators.list_all()
+            if len(known) > 1:
+                raise InvalidRequest("There are several operators: say which one.", field="name")
+            if known:
+                return known[0]
+            return await self._add_operator(transaction, FIRST_OPERATOR_NAME, actor)
+        if not name.strip() or len(name) > _LONGEST_NAME:
+            raise InvalidRequest("An operator's name has up to 100 characters.", field="name")
+        found = await transaction.operators.find_by_name(name.strip())
+        return found or await self._add_operator(transaction, name.strip(), actor)
+
+    async def _add_operator(self, transaction: AccessTransaction, name: str, actor: Actor) -> Operator:
+        operator = Operator(id=new_id("opr", self._entropy), name=name, created_at=self._clock.now())
+        await transaction.operators.add(operator)
+        await transaction.audit.record(
+            "operator.added", f"The operator {name} was added.", actor=actor, object_id=operator.id
+        )
+        return operator
+
+    async def _add_link(
+        self,
+        transaction: AccessTransaction,
+        role: Role,
+        subject_id: str,
+        organization_id: str | None,
+        life: timedelta,
+    ) -> tuple[OneTimeLink, Secret]:
+        secret = random_secret(self._entropy.token_bytes(32))
+        now = self._clock.now()
+        link = OneTimeLink(
+            id=new_id("otl", self._entropy),
+            secret_hash=secret_hash(secret),
+            role=role,
+            subject_id=subject_id,
+            created_at=now,
+            expires_at=now + life,
+            organization_id=organization_id,
+        )
+        await transaction.one_time_links.add(link)
+        return link, secret
+
+    async def _sign_in_operator(
+        self, transaction: AccessTransaction, operator_id: str, replaces: Secret | None, actor: Actor
+    ) -> SignedIn:
+        operator = await transaction.operators.get(operator_id)
+        signed_in = await begin_session(
+            transaction,
+            role=Role.OPERATOR,
+            subject_id=operator.id,
+            name=operator.name,
+            organization_id=None,
+            entropy=self._entropy,
+            now=self._clock.now(),
+            replaces=replaces,
+        )
+        await transaction.audit.record(
+            "console.signed_in",
+            f"{operator.name} signed in with a one-time link.",
+            actor=actor,
+            object_id=signed_in.session.id,
+        )
+        return signed_in
