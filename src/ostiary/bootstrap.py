@@ -6,22 +6,31 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
+from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ostiary import __version__
+from ostiary.adapters.entra.assertion import ClientCredential, ClientSecret, load_certificate
+from ostiary.adapters.entra.client import EntraAuthorizationServer
+from ostiary.adapters.entra.clouds import Cloud, resolve_cloud
 from ostiary.adapters.http_session import create_session
 from ostiary.adapters.keys.file import FileKeyService, create_key_file
 from ostiary.adapters.sql.embedded import EmbeddedServer
 from ostiary.adapters.sql.engine import create_engine, driver_url
 from ostiary.adapters.sql.migrate import SchemaState, downgrade, schema_state, upgrade
 from ostiary.adapters.sql.unit_of_work import SQLTransactions
+from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock, SystemClock
 from ostiary.core.kernel.entropy import Entropy, SystemEntropy
 from ostiary.core.kernel.errors import Misconfigured
+from ostiary.core.kernel.secret import Secret
+from ostiary.core.signin.model import AppRegistration, RedirectAddresses, Registrations
+from ostiary.core.signin.service import SignInService
 from ostiary.core.vault.service import VaultService
 from ostiary.health import Health
 from ostiary.metrics import Metrics
@@ -36,6 +45,7 @@ __all__ = [
     "application",
     "database_url",
     "downgrade",
+    "microsoft_hosts",
     "schema_state",
     "upgrade",
 ]
@@ -61,7 +71,9 @@ class Services:
     entropy: Entropy
     transactions: SQLTransactions
     database_parameters: DatabaseParameters
+    registrations: Registrations
     vault: VaultService
+    signin: SignInService
     health: Health
     metrics: Metrics
 
@@ -83,20 +95,41 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
         stack.push_async_callback(engine.dispose)
         await _require_durability(settings, engine)
         metrics = Metrics()
-        await stack.enter_async_context(
+        transactions = SQLTransactions(engine, clock=clock, entropy=entropy)
+        cloud = _cloud(settings)
+        registrations = _registrations(settings)
+        session = await stack.enter_async_context(
             create_session(
                 user_agent=f"ostiary/{__version__}",
                 ca_file=settings.ca_file,
                 observe=_Observer(metrics),
             )
         )
+        authorization_server = EntraAuthorizationServer(
+            session=session,
+            cloud=cloud,
+            credentials=_credentials(settings),
+            clock=clock,
+            entropy=entropy,
+        )
+        signin = SignInService(
+            transactions=transactions,
+            clock=clock,
+            entropy=entropy,
+            authorization_server=authorization_server,
+            registrations=registrations,
+            addresses=RedirectAddresses(settings.public_url, settings.effective_console_url),
+            flow_key=keys.instance_key("flows"),
+        )
         yield Services(
             settings=settings,
             clock=clock,
             entropy=entropy,
-            transactions=SQLTransactions(engine, clock=clock, entropy=entropy),
+            transactions=transactions,
             database_parameters=_parameters(url),
+            registrations=registrations,
             vault=VaultService(keys=keys, entropy=entropy),
+            signin=signin,
             health=Health({"database": lambda: _ping(engine), "keys": keys.health}),
             metrics=metrics,
         )
@@ -113,6 +146,73 @@ async def database_url(settings: Settings) -> AsyncGenerator[str]:
         yield server.url
     finally:
         await asyncio.to_thread(server.stop)
+
+
+def microsoft_hosts(settings: Settings) -> dict[str, str]:
+    """Return the address of each of Microsoft's services that this instance calls."""
+    cloud = _cloud(settings)
+    return {"sign-in": cloud.login_url, "graph": cloud.graph_url, "ews": cloud.ews_url}
+
+
+def _cloud(settings: Settings) -> Cloud:
+    return resolve_cloud(
+        settings.cloud,
+        login_url=settings.login_url,
+        graph_url=settings.graph_url,
+        ews_url=settings.ews_url,
+    )
+
+
+def _registrations(settings: Settings) -> Registrations:
+    """One registration for everything, or a second one of its own for EWS."""
+    own_ews = settings.ews_app_client_id is not None
+    main_methods = {AccessMethod.GRAPH}
+    if settings.offer_ews and not own_ews:
+        main_methods.add(AccessMethod.EWS)
+    items = [_registration(settings, "main", settings.app_client_id, main_methods)]
+    if settings.ews_app_client_id is not None and settings.offer_ews:
+        items.append(_registration(settings, "ews", settings.ews_app_client_id, {AccessMethod.EWS}))
+    return Registrations(tuple(items))
+
+
+def _registration(
+    settings: Settings, name: str, client_id: str, methods: set[AccessMethod]
+) -> AppRegistration:
+    return AppRegistration(
+        id=name,
+        cloud=settings.cloud,
+        client_id=client_id,
+        display_name=settings.vendor_app_name,
+        publisher=settings.vendor_publisher,
+        publisher_verified=settings.vendor_publisher_verified,
+        methods=frozenset(methods),
+    )
+
+
+def _credentials(settings: Settings) -> dict[str, ClientCredential]:
+    found = {
+        "main": _credential(settings.app_certificate_file, settings.app_secret, settings.app_secret_file)
+    }
+    if settings.ews_app_client_id is not None:
+        found["ews"] = _credential(
+            settings.ews_app_certificate_file, settings.ews_app_secret, settings.ews_app_secret_file
+        )
+    return found
+
+
+def _credential(
+    certificate: Path | None, secret: SecretStr | None, secret_file: Path | None
+) -> ClientCredential:
+    if certificate is not None:
+        return load_certificate(certificate)
+    if secret is not None:
+        return ClientSecret(Secret(secret.get_secret_value()))
+    if secret_file is None:
+        raise Misconfigured("The app registration has neither a certificate nor a secret.")
+    try:
+        return ClientSecret(Secret(secret_file.read_text("utf-8").strip()))
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"The secret file {secret_file} cannot be read.") from error
 
 
 def _open_keys(settings: Settings, entropy: Entropy, clock: Clock) -> FileKeyService:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ import aiohttp
 import typer
 
 from ostiary import __version__
-from ostiary.bootstrap import Services, application, database_url, schema_state
+from ostiary.bootstrap import Services, application, database_url, microsoft_hosts, schema_state
 from ostiary.core.kernel.errors import OstiaryError
 from ostiary.core.signin.model import FlowKind, RedirectAddresses
 from ostiary.entrypoints.cli.outcome import ExitCode
@@ -85,13 +86,8 @@ def redirect_addresses(settings: Settings) -> list[str]:
 
 async def _examine(settings: Settings) -> list[Finding]:
     findings = [_settings(settings), _credential(settings), await _schema(settings)]
-    hosts = [("sign-in", settings.login_url), ("graph", settings.graph_url), ("ews", settings.ews_url)]
-    known = {
-        "sign-in": "https://login.microsoftonline.com",
-        "graph": "https://graph.microsoft.com",
-        "ews": "https://outlook.office365.com",
-    }
-    reached = await asyncio.gather(*(_reach(name, url or known[name]) for name, url in hosts))
+    hosts = microsoft_hosts(settings)
+    reached = await asyncio.gather(*(_reach(name, url, settings) for name, url in hosts.items()))
     findings += [finding for finding, _ in reached]
     findings.append(_clock([at for _, at in reached if at is not None]))
     findings.append(await _services(settings))
@@ -154,12 +150,16 @@ async def _guarded(name: str, look: Callable[[], Awaitable[Finding]]) -> Finding
         return Finding(name, False, _first_line(error))
 
 
-async def _reach(name: str, url: str) -> tuple[Finding, datetime | None]:
+async def _reach(name: str, url: str, settings: Settings) -> tuple[Finding, datetime | None]:
     """Ask the host for anything: an answer of any status proves DNS, routing and TLS."""
     try:
+        trust = ssl.create_default_context()
+        if settings.ca_file is not None:
+            trust.load_verify_locations(cafile=str(settings.ca_file))
         timeout = aiohttp.ClientTimeout(total=_REACH_SECONDS)
+        connector = aiohttp.TCPConnector(ssl=trust)
         async with (
-            aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
+            aiohttp.ClientSession(timeout=timeout, trust_env=False, connector=connector) as session,
             session.get(url, allow_redirects=False) as response,
         ):
             date = response.headers.get("date")
