@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from ostiary.core.connections.errors import ConnectionNotUsable
+from ostiary.core.connections.machine import words
 from ostiary.core.connections.model import Connection, ConnectionStatus, MailboxAccess
 from ostiary.core.connections.ports import ConnectionTransaction
 from ostiary.core.kernel.access_method import AccessMethod
@@ -59,7 +61,8 @@ class Mailboxes:
             NotFound: No such connection, or of another organization.
             ReauthorizationRequired: The person has to sign in again.
             ConsentRequired: The organization's approval is missing.
-            Conflict: Not connected, paused, or connected without this part.
+            Conflict: Connected without this part.
+            ConnectionNotUsable: Not connected, or paused.
         """
         async with self._transactions() as tx:
             connection = await tx.connections.get(connection_id, organization_id=organization_id)
@@ -90,5 +93,7 @@ def _refusal(connection: Connection, part: Part) -> OstiaryError | None:
                 reference=connection.reference,
             )
         case _:
-            words = connection.status.value.replace("_", " ")
-            return Conflict(f"This connection cannot be read: it is {words}.", reference=connection.reference)
+            return ConnectionNotUsable(
+                f"This connection cannot be read: it is {words(connection.status)}.",
+                reference=connection.reference,
+            )
