@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from functools import cached_property
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -40,79 +39,79 @@ class UnitOfWork:
         self._clock = clock
         self._entropy = entropy
 
-    @cached_property
+    @property
     def audit(self) -> SQLAuditTrail:
         return SQLAuditTrail(self._connection, self._clock, self._entropy)
 
-    @cached_property
+    @property
     def jobs(self) -> SQLJobQueue:
         return SQLJobQueue(self._connection)
 
-    @cached_property
+    @property
     def authorization_requests(self) -> SQLAuthorizationRequestStore:
         return SQLAuthorizationRequestStore(self._connection)
 
-    @cached_property
+    @property
     def organizations(self) -> SQLOrganizationStore:
         return SQLOrganizationStore(self._connection)
 
-    @cached_property
+    @property
     def members(self) -> SQLMemberStore:
         return SQLMemberStore(self._connection)
 
-    @cached_property
+    @property
     def tenants(self) -> SQLTenantStore:
         return SQLTenantStore(self._connection)
 
-    @cached_property
+    @property
     def consents(self) -> SQLConsentStore:
         return SQLConsentStore(self._connection)
 
-    @cached_property
+    @property
     def consent_attempts(self) -> SQLConsentAttemptStore:
         return SQLConsentAttemptStore(self._connection)
 
-    @cached_property
+    @property
     def admin_consent_links(self) -> SQLAdminConsentLinkStore:
         return SQLAdminConsentLinkStore(self._connection)
 
-    @cached_property
+    @property
     def connections(self) -> SQLConnectionStore:
         return SQLConnectionStore(self._connection)
 
-    @cached_property
+    @property
     def connect_sessions(self) -> SQLConnectSessionStore:
         return SQLConnectSessionStore(self._connection)
 
-    @cached_property
+    @property
     def refresh_tokens(self) -> SQLRefreshTokenStore:
         return SQLRefreshTokenStore(self._connection)
 
-    @cached_property
+    @property
     def access_tokens(self) -> SQLAccessTokenStore:
         return SQLAccessTokenStore(self._connection)
 
-    @cached_property
+    @property
     def refresh_leases(self) -> SQLRefreshLease:
         return SQLRefreshLease(self._connection)
 
-    @cached_property
+    @property
     def approval_requests(self) -> SQLApprovalRequestStore:
         return SQLApprovalRequestStore(self._connection)
 
-    @cached_property
+    @property
     def console_sessions(self) -> SQLConsoleSessionStore:
         return SQLConsoleSessionStore(self._connection)
 
-    @cached_property
+    @property
     def operators(self) -> SQLOperatorStore:
         return SQLOperatorStore(self._connection)
 
-    @cached_property
+    @property
     def api_keys(self) -> SQLApiKeyStore:
         return SQLApiKeyStore(self._connection)
 
-    @cached_property
+    @property
     def one_time_links(self) -> SQLOneTimeLinkStore:
         return SQLOneTimeLinkStore(self._connection)
 
