@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -74,6 +75,9 @@ members: Final = Table(
     ),
 )
 
+_MOST_CANDIDATES: Final = 10
+"""More organizations than this with the same domain is a mistake that a person must sort out."""
+
 _ORGANIZATION_NAME: Final = func.lower(organizations.c.name)
 _MEMBER_NAME: Final = func.lower(members.c.display_name)
 
@@ -122,6 +126,23 @@ class SQLOrganizationStore:
         statement = select(organizations).where(organizations.c.external_id == external_id)
         row = (await self._connection.execute(statement)).mappings().one_or_none()
         return None if row is None else _organization(row)
+
+    async def candidates_for_tenant(
+        self, *, tenant_id: str, domains: Sequence[str]
+    ) -> tuple[Organization, ...]:
+        statement = (
+            select(organizations)
+            .where(
+                or_(
+                    organizations.c.expected_tenant_id == tenant_id,
+                    organizations.c.allowed_domains.overlap(list(domains)),
+                )
+            )
+            .order_by(organizations.c.created_at, organizations.c.id)
+            .limit(_MOST_CANDIDATES)
+        )
+        rows = (await self._connection.execute(statement)).mappings()
+        return tuple(_organization(row) for row in rows)
 
     async def page(
         self, *, search: str | None = None, cursor: str | None = None, limit: int = 50

@@ -108,6 +108,8 @@ class ConsentAttempt:
     told_count: int = 0
     """People who were waiting when the approval was verified."""
     reason: str | None = None
+    reason_variant: str | None = None
+    """Special case of the reason, such as ``guest``; its words are in the catalogue."""
     provider: ProviderDetail | None = None
     returned_at: datetime | None = None
     verified_at: datetime | None = None

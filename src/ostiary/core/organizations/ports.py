@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from ostiary.core.audit.ports import AuditTrail
@@ -27,6 +28,12 @@ class OrganizationStore(Protocol):
         ...
 
     async def find_by_external_id(self, external_id: str) -> Organization | None: ...
+    async def candidates_for_tenant(
+        self, *, tenant_id: str, domains: Sequence[str]
+    ) -> tuple[Organization, ...]:
+        """Organizations that expect this directory or allow one of its domains; at most a handful."""
+        ...
+
     async def page(
         self, *, search: str | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page[Organization]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from ostiary.core.audit.ports import AuditTrail
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.tenants.model import Tenant
 
@@ -24,7 +25,9 @@ class DirectoryFacts:
 class TenantDirectory(Protocol):
     """Reads a tenant's own facts over Microsoft Graph (``User.Read`` suffices, SR-16)."""
 
-    async def read(self, *, access_token: Secret) -> DirectoryFacts: ...
+    async def read(self, *, access_token: Secret) -> DirectoryFacts:
+        """Raises TemporarilyUnavailable, Throttled, AccessBlocked or ProviderContractBroken: nothing is known then."""
+        ...
 
 
 class TenantStore(Protocol):
@@ -48,3 +51,5 @@ class TenantTransaction(Protocol):
 
     @property
     def tenants(self) -> TenantStore: ...
+    @property
+    def audit(self) -> AuditTrail: ...

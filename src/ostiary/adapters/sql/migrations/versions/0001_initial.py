@@ -274,6 +274,7 @@ def upgrade() -> None:
         sa.Column("forward_link_id", sa.String(length=64), nullable=True),
         sa.Column("told_count", sa.Integer(), nullable=False),
         sa.Column("reason", sa.String(length=64), nullable=True),
+        sa.Column("reason_variant", sa.String(length=32), nullable=True),
         sa.Column("provider", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("returned_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("verified_at", sa.DateTime(timezone=True), nullable=True),
