@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -42,6 +40,7 @@ from ostiary.core.connections.model import (
     SharedAccessToken,
 )
 from ostiary.core.kernel.access_method import AccessMethod
+from ostiary.core.kernel.cursor import unwrap_cursor, wrap_cursor
 from ostiary.core.kernel.errors import Conflict, InvalidRequest, NotFound
 from ostiary.core.kernel.page import Page
 from ostiary.core.vault.model import Sealed
@@ -244,7 +243,7 @@ class SQLConnectionStore:
         if reason is not None:
             statement = statement.where(table.reason == reason)
         if cursor is not None:
-            created_at, last_id = _decode_cursor(cursor)
+            created_at, last_id = _position(cursor)
             statement = statement.where(
                 or_(
                     table.created_at < created_at,
@@ -253,7 +252,7 @@ class SQLConnectionStore:
             )
         rows = (await self._connection.execute(statement)).mappings().all()
         items = tuple(_connection(row) for row in rows[:limit])
-        return Page(items, _encode_cursor(items[-1]) if len(rows) > limit else None)
+        return Page(items, _cursor_after(items[-1]) if len(rows) > limit else None)
 
     async def count_by_status(self, organization_id: str | None) -> dict[ConnectionStatus, int]:
         statement = select(connections.c.status, func.count()).group_by(connections.c.status)
@@ -275,19 +274,17 @@ class SQLConnectionStore:
         rows = await self._connection.execute(statement)
         return {reason: count for reason, count in rows.tuples() if reason is not None}
 
-    async def unconfirmed_before(self, moment: datetime, *, limit: int) -> tuple[Connection, ...]:
+    async def unconfirmed_before(self, moment: datetime, *, limit: int) -> tuple[str, ...]:
         statement = (
-            select(connections)
+            select(connections.c.id)
             .where(
                 connections.c.status == ConnectionStatus.UNCONFIRMED.value,
                 connections.c.confirm_before <= moment,
             )
             .order_by(connections.c.confirm_before)
             .limit(limit)
-            .with_for_update(skip_locked=True)
         )
-        rows = (await self._connection.execute(statement)).mappings()
-        return tuple(_connection(row) for row in rows)
+        return tuple((await self._connection.execute(statement)).scalars())
 
     async def idle_since(self, moment: datetime, *, limit: int) -> tuple[str, ...]:
         statement = (
@@ -598,18 +595,15 @@ def _sealed(row: RowMapping) -> Sealed:
     )
 
 
-def _encode_cursor(connection: Connection) -> str:
-    plain = f"{connection.created_at.isoformat()}|{connection.id}"
-    return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
+def _cursor_after(connection: Connection) -> str:
+    position = {"at": connection.created_at.isoformat(), "id": connection.id}
+    return wrap_cursor(position, binding="connections")
 
 
-def _decode_cursor(cursor: str) -> tuple[datetime, str]:
+def _position(cursor: str) -> tuple[datetime, str]:
+    position = unwrap_cursor(cursor, binding="connections")
     try:
-        plain = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        moment, separator, last_id = plain.partition("|")
-        created_at = datetime.fromisoformat(moment)
-    except (binascii.Error, ValueError) as error:
+        created_at = datetime.fromisoformat(str(position["at"]))
+        return created_at.replace(tzinfo=created_at.tzinfo or UTC), str(position["id"])
+    except (KeyError, ValueError) as error:
         raise InvalidRequest("This cursor is not one of ours.", field="cursor") from error
-    if not separator or created_at.tzinfo is None:
-        raise InvalidRequest("This cursor is not one of ours.", field="cursor")
-    return created_at, last_id

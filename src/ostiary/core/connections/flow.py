@@ -1,0 +1,477 @@
+"""The connect flow: send a member to Microsoft, take them back, and keep only what was proven (DESIGN §2.2).
+
+Start and return are one round trip of ``signin``. After the code is exchanged the checks run in a fixed order:
+the account's kind, its tenant, the person, the permissions, the mailbox. Nothing is stored before all have passed,
+and what is stored then is unusable until somebody vouched for it (SR-20).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ostiary.core.audit.model import Actor
+from ostiary.core.connections.confirmation import EXPIRE_JOB, Confirmation, fits, vendor_page
+from ostiary.core.connections.errors import SessionUsed
+from ostiary.core.connections.machine import ConnectionEvent, transition
+from ostiary.core.connections.model import (
+    CONFIRMATION_LIFE,
+    Connection,
+    ConnectionStatus,
+    ConnectSession,
+    ConnectSessionState,
+)
+from ostiary.core.connections.plan import clean_hint, prompt_for
+from ostiary.core.connections.ports import ConnectionTransaction, MailboxProbe
+from ostiary.core.connections.proof import ConnectProof, Proven, Refused
+from ostiary.core.connections.sessions import ConnectPreview, load_preview
+from ostiary.core.connections.tokens import access_token_context, refresh_token_context
+from ostiary.core.connections.vouching import Vouching, vouch
+from ostiary.core.consent.permissions import token_scopes
+from ostiary.core.kernel.access_method import AccessMethod
+from ostiary.core.kernel.clock import Clock
+from ostiary.core.kernel.entropy import Entropy
+from ostiary.core.kernel.errors import Conflict, FlowRejected, InvalidRequest, NotFound, PermissionDenied
+from ostiary.core.kernel.ids import ReferenceKind, new_id, new_reference
+from ostiary.core.kernel.secret import Secret
+from ostiary.core.kernel.transactions import Transactions
+from ostiary.core.organizations.model import Member
+from ostiary.core.signin.derivation import secret_hash
+from ostiary.core.signin.model import FlowKind, Registrations, StartedFlow
+from ostiary.core.signin.service import SignInService
+from ostiary.core.vault.model import Sealed
+from ostiary.core.vault.service import VaultService
+
+_ATTEMPTS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectOutcome:
+    """Where a return from Microsoft leads."""
+
+    reference: str
+    state: ConnectSessionState
+    vendor_address: str | None = None
+    """The vendor's own page with its one-time completion code; None stays on ours."""
+
+
+class ConnectFlow:
+    """Takes a member of an organization through one sign-in with Microsoft."""
+
+    def __init__(
+        self,
+        *,
+        transactions: Transactions[ConnectionTransaction],
+        clock: Clock,
+        entropy: Entropy,
+        sign_in: SignInService,
+        registrations: Registrations,
+        vault: VaultService,
+        probes: Mapping[AccessMethod, MailboxProbe],
+        confirmation: Confirmation,
+        offer_ews: bool,
+    ) -> None:
+        self._transactions = transactions
+        self._clock = clock
+        self._entropy = entropy
+        self._sign_in = sign_in
+        self._registrations = registrations
+        self._vault = vault
+        self._offer_ews = offer_ews
+        self._confirmation = confirmation
+        self._proof = ConnectProof(
+            transactions=transactions, clock=clock, entropy=entropy, sign_in=sign_in, probes=probes
+        )
+
+    async def start(
+        self,
+        session_secret: Secret | None,
+        *,
+        browser_secret: Secret,
+        actor: Actor,
+        mail: bool,
+        calendar: bool,
+        login_hint: str | None = None,
+        another_account: bool = False,
+        again: bool = False,
+        connection_id: str | None = None,
+        prefer: AccessMethod | None = None,
+    ) -> StartedFlow:
+        """Bind the session to this browser and return where to send it.
+
+        Args:
+            another_account: Show Microsoft's account picker whatever the hint says.
+            again: The person has read that they are connected already and goes on.
+            connection_id: Renew this connection of theirs.
+            prefer: Use this method instead, where the organization leaves the choice.
+
+        Raises:
+            FlowRejected: No open session, or another browser began with it (``session_lost``).
+            InvalidRequest: Neither email nor calendar, or a hint that cannot be an account.
+            PermissionDenied: No licence (``no_licence``).
+            Conflict: Connected already and healthy (``already_connected``).
+            AccessBlocked: EWS is pinned and has ended (``ews_ended``).
+        """
+        if not mail and not calendar:
+            raise InvalidRequest("Choose email, calendar or both.", field="choices")
+        hint = clean_hint(login_hint)
+        browser_hash = secret_hash(browser_secret)
+        async with self._transactions() as tx:
+            session = await self._open_session(tx, session_secret, browser_hash)
+            preview = await load_preview(
+                tx,
+                session,
+                connection_id=connection_id or session.connection_id,
+                offer_ews=self._offer_ews,
+                clock=self._clock,
+                prefer=prefer,
+            )
+            if not preview.member.licensed:
+                raise PermissionDenied("You don’t have a licence yet.", reason="no_licence")
+            renews = preview.connection if connection_id or session.connection_id else None
+            if renews is None and not again and _is_complete(preview.connection, mail, calendar):
+                raise Conflict("You’re already connected.", reason="already_connected")
+            session = replace(
+                session,
+                state=ConnectSessionState.STARTED,
+                mail=mail,
+                calendar=calendar,
+                reason=None,
+                account=None,
+                provider=None,
+            )
+            await tx.connect_sessions.save(session)
+            await tx.audit.record(
+                "connect.started",
+                f"{preview.member.display_name} went to Microsoft to connect.",
+                actor=actor,
+                organization_id=session.organization_id,
+                object_id=session.id,
+                reference=session.reference,
+            )
+        if renews is not None and hint is None and not another_account:
+            hint = renews.address
+        method = preview.plan.method
+        return await self._sign_in.begin(
+            kind=FlowKind.CONNECT,
+            registration_id=self._registrations.for_method(method).id,
+            authority=preview.plan.authority,
+            scopes=token_scopes(method),
+            browser_secret=browser_secret,
+            subject={
+                "connect_session_id": session.id,
+                "organization_id": session.organization_id,
+                "method": method.value,
+                "mail": "yes" if mail else "no",
+                "calendar": "yes" if calendar else "no",
+                **({"connection_id": renews.id} if renews is not None else {}),
+            },
+            prompt=prompt_for(login_hint=hint, another_account=another_account),
+            login_hint=None if another_account else hint,
+        )
+
+    async def finish(
+        self,
+        parameters: Iterable[tuple[str, str]],
+        *,
+        registration_id: str,
+        browser_secret: Secret | None,
+        actor: Actor,
+    ) -> ConnectOutcome:
+        """Take a return from Microsoft, exchange its code once, check everything, keep or discard.
+
+        Whatever goes wrong after the return was recognised is on the session's record, and the outcome leads to
+        its page.
+
+        Raises:
+            FlowRejected: The return fits no pending sign-in of this browser; nothing was exchanged.
+        """
+        answer = self._sign_in.parse_return(parameters)
+        try:
+            request = await self._sign_in.consume(
+                answer,
+                kinds=(FlowKind.CONNECT,),
+                registration_id=registration_id,
+                browser_secret=browser_secret,
+                actor=actor,
+            )
+        except FlowRejected:
+            repeated = await self._sign_in.find_repeat(answer, browser_secret=browser_secret)
+            if repeated is None or repeated.kind is not FlowKind.CONNECT:
+                raise
+            async with self._transactions() as tx:
+                session = await tx.connect_sessions.get(repeated.subject["connect_session_id"])
+            return ConnectOutcome(session.reference, session.state)
+        async with self._transactions() as tx:
+            session = await tx.connect_sessions.get(request.subject["connect_session_id"])
+            preview = await load_preview(
+                tx,
+                session,
+                connection_id=request.subject.get("connection_id"),
+                offer_ews=True,
+                clock=self._clock,
+                prefer=AccessMethod(request.subject["method"]),
+            )
+        if session.state in (ConnectSessionState.RETURNED, ConnectSessionState.CONFIRMED):
+            # Two tabs of one session: the other one was first, and a session connects once.
+            return ConnectOutcome(session.reference, session.state)
+        try:
+            if self._clock.now() >= session.expires_at:
+                raise Refused("session_lost")
+            proven = await self._proof.prove(request, answer, preview)
+            return await self._keep_once(session, preview, proven, actor)
+        except Refused as refusal:
+            return await self._record_refusal(session, preview, refusal, actor)
+
+    async def use_account(self, reference: str, *, browser_secret: Secret, actor: Actor) -> ConnectOutcome:
+        """Go on with the account that signed in although the vendor knows the person by another address.
+
+        Raises:
+            NotFound: No such session of this browser.
+            Conflict: There is nothing to decide any more.
+        """
+        now = self._clock.now()
+        async with self._transactions() as tx:
+            session = await self._session_of_browser(tx, reference, browser_secret)
+            if session.state is not ConnectSessionState.CHOOSING or session.made_connection_id is None:
+                raise Conflict("There is nothing to decide any more.")
+            connection = await tx.connections.get(session.made_connection_id, for_update=True)
+            if connection.status is not ConnectionStatus.UNCONFIRMED or connection.confirm_before is None:
+                raise Conflict("There is nothing to decide any more.")
+            # The vendor's five minutes begin when the browser goes there.
+            await tx.connections.save(replace(connection, confirm_before=now + CONFIRMATION_LIFE))
+            session, address = await self._confirmation.send_to_vendor(tx, session)
+            await tx.jobs.enqueue(EXPIRE_JOB, {}, run_at=now + CONFIRMATION_LIFE)
+            await tx.audit.record(
+                "connect.account_chosen",
+                f"{connection.address} was chosen although the vendor knows another address.",
+                actor=actor,
+                organization_id=session.organization_id,
+                object_id=connection.id,
+                reference=session.reference,
+            )
+        return ConnectOutcome(session.reference, session.state, address)
+
+    async def _open_session(
+        self, tx: ConnectionTransaction, secret: Secret | None, browser_hash: bytes
+    ) -> ConnectSession:
+        found = None if secret is None else await tx.connect_sessions.find_by_secret_hash(secret_hash(secret))
+        if found is None or not found.is_open(self._clock.now()):
+            raise FlowRejected("We lost track of this sign-in.", reason="session_lost")
+        if not await tx.connect_sessions.bind_to_browser(found.id, browser_hash=browser_hash):
+            raise FlowRejected("We lost track of this sign-in.", reason="session_lost")
+        session = await tx.connect_sessions.get(found.id, for_update=True)
+        if session.state is ConnectSessionState.CHOOSING and session.made_connection_id is not None:
+            # Signing in again answers the question: not that account.
+            connection = await tx.connections.get(session.made_connection_id, for_update=True)
+            if connection.status is ConnectionStatus.UNCONFIRMED:
+                await self._confirmation.throw_away(tx, session, connection, reason="account_mismatch")
+            session = replace(session, made_connection_id=None)
+        return session
+
+    async def _keep_once(
+        self, session: ConnectSession, preview: ConnectPreview, proven: Proven, actor: Actor
+    ) -> ConnectOutcome:
+        for _ in range(_ATTEMPTS):
+            try:
+                return await self._keep(session, preview, proven, actor)
+            except SessionUsed:
+                async with self._transactions() as tx:
+                    current = await tx.connect_sessions.get(session.id)
+                return ConnectOutcome(current.reference, current.state)
+            except Conflict:
+                # A refresh of the same connection, or another member's sign-in, was quicker: look again.
+                continue
+        raise Refused("mailbox_in_use", claims=proven.claims)
+
+    async def _keep(
+        self, session: ConnectSession, preview: ConnectPreview, proven: Proven, actor: Actor
+    ) -> ConnectOutcome:
+        existing = await self._to_renew(preview.member, proven)
+        if existing is not None:
+            return await self._renew(session, existing, proven, actor)
+        decision = vouch(session, preview.member, proven.claims, mailbox_address=proven.facts.address)
+        if decision is Vouching.REFUSED:
+            raise Refused("account_mismatch", claims=proven.claims)
+        now = self._clock.now()
+        identity = proven.claims.identity
+        connection = transition(
+            Connection(
+                id=new_id("con", self._entropy),
+                organization_id=session.organization_id,
+                member_id=session.member_id,
+                cloud=identity.cloud,
+                tenant_id=identity.tenant_id,
+                object_id=identity.object_id,
+                method=proven.method,
+                registration_id=proven.registration_id,
+                mail=proven.mail,
+                calendar=proven.calendar,
+                status=ConnectionStatus.CONNECTING,
+                reference=new_reference(ReferenceKind.CONNECT, self._entropy),
+                address=proven.facts.address or proven.claims.username,
+                display_name=proven.facts.display_name or proven.claims.display_name,
+                created_at=now,
+                changed_at=now,
+                granted_scopes=tuple(sorted(proven.tokens.scopes)),
+                confirm_before=now + CONFIRMATION_LIFE,
+                token_version=1,
+            ),
+            ConnectionEvent.STORED,
+            now=now,
+        )
+        sealed, sealed_access = await self._seal(connection, proven, 1)
+        async with self._transactions() as tx:
+            session = await self._still_mine(tx, session)
+            session = replace(
+                session,
+                account=proven.claims.username,
+                made_connection_id=connection.id,
+                used_at=now,
+            )
+            await tx.connections.add(connection)
+            await tx.refresh_tokens.put(connection.id, sealed, version=1, at=now)
+            await tx.access_tokens.put(
+                connection.id, sealed_access, version=1, expires_at=proven.tokens.expires_at
+            )
+            await tx.audit.record(
+                "connect.signed_in",
+                f"{proven.claims.username} signed in to connect {connection.address}.",
+                actor=actor,
+                organization_id=session.organization_id,
+                object_id=connection.id,
+                reference=session.reference,
+                detail={"tenant_id": identity.tenant_id, "object_id": identity.object_id},
+            )
+            if decision is Vouching.DONE:
+                await self._confirmation.complete(tx, session, connection, actor=actor)
+                return ConnectOutcome(session.reference, ConnectSessionState.CONFIRMED, vendor_page(session))
+            await tx.jobs.enqueue(EXPIRE_JOB, {}, run_at=now + CONFIRMATION_LIFE)
+            if decision is Vouching.PERSON_DECIDES:
+                session = replace(session, state=ConnectSessionState.CHOOSING, reason="account_mismatch")
+                await tx.connect_sessions.save(session)
+                return ConnectOutcome(session.reference, session.state)
+            session, address = await self._confirmation.send_to_vendor(tx, session)
+            return ConnectOutcome(session.reference, session.state, address)
+
+    async def _renew(
+        self, session: ConnectSession, existing: Connection, proven: Proven, actor: Actor
+    ) -> ConnectOutcome:
+        """Sign in again to a connection of the same member and the same Microsoft identity: its id stays (SR-21)."""
+        now = self._clock.now()
+        version = existing.token_version + 1
+        sealed, sealed_access = await self._seal(existing, proven, version)
+        async with self._transactions() as tx:
+            session = await self._still_mine(tx, session)
+            current = await tx.connections.get(existing.id, for_update=True)
+            renewed = replace(
+                transition(current, ConnectionEvent.SIGNED_IN_AGAIN, now=now),
+                method=proven.method,
+                registration_id=proven.registration_id,
+                mail=proven.mail,
+                calendar=proven.calendar,
+                address=proven.facts.address or current.address,
+                display_name=proven.facts.display_name or current.display_name,
+                granted_scopes=tuple(sorted(proven.tokens.scopes)),
+                last_success_at=now,
+                token_version=version,
+            )
+            await tx.refresh_tokens.put(current.id, sealed, version=version, at=now)
+            await tx.access_tokens.put(
+                current.id, sealed_access, version=version, expires_at=proven.tokens.expires_at
+            )
+            await tx.connections.save(renewed)
+            session = replace(
+                session,
+                state=ConnectSessionState.CONFIRMED,
+                account=proven.claims.username,
+                made_connection_id=current.id,
+                used_at=now,
+            )
+            await tx.connect_sessions.save(session)
+            await self._confirmation.tell_waiting(tx, session, proven.method)
+            await tx.audit.record(
+                "connection.reconnected",
+                f"{proven.claims.username} signed in again to {renewed.address}.",
+                actor=actor,
+                organization_id=session.organization_id,
+                object_id=current.id,
+                reference=session.reference,
+            )
+        return ConnectOutcome(session.reference, session.state, vendor_page(session))
+
+    async def _seal(self, connection: Connection, proven: Proven, version: int) -> tuple[Sealed, Sealed]:
+        refresh = await self._vault.seal(proven.refresh_token, refresh_token_context(connection, version))
+        access = await self._vault.seal(proven.tokens.access_token, access_token_context(connection, version))
+        return refresh, access
+
+    async def _to_renew(self, member: Member, proven: Proven) -> Connection | None:
+        """Return the connection this sign-in is for, if there is one, as it stands now."""
+        identity = proven.claims.identity
+        async with self._transactions() as tx:
+            if proven.renews is not None:
+                current = await tx.connections.get(proven.renews.id)
+                if current.status is ConnectionStatus.DISCONNECTED:
+                    raise Refused("unknown", claims=proven.claims)
+                return current
+            live = await tx.connections.find_live_by_identity(
+                cloud=identity.cloud, tenant_id=identity.tenant_id, object_id=identity.object_id
+            )
+        if live is not None and live.member_id != member.id:
+            raise Refused("mailbox_in_use", claims=proven.claims)
+        return live
+
+    @staticmethod
+    async def _still_mine(tx: ConnectionTransaction, session: ConnectSession) -> ConnectSession:
+        current = await tx.connect_sessions.get(session.id, for_update=True)
+        if current.state in (ConnectSessionState.RETURNED, ConnectSessionState.CONFIRMED):
+            raise SessionUsed("This session has connected already.")
+        return current
+
+    async def _record_refusal(
+        self, session: ConnectSession, preview: ConnectPreview, refusal: Refused, actor: Actor
+    ) -> ConnectOutcome:
+        account = None if refusal.claims is None else refusal.claims.username
+        async with self._transactions() as tx:
+            current = await tx.connect_sessions.get(session.id, for_update=True)
+            if current.state in (ConnectSessionState.RETURNED, ConnectSessionState.CONFIRMED):
+                return ConnectOutcome(current.reference, current.state)
+            current = replace(
+                current,
+                state=ConnectSessionState.FAILED,
+                reason=refusal.reason,
+                account=account,
+                provider=refusal.provider,
+            )
+            await tx.connect_sessions.save(current)
+            await tx.audit.record(
+                "connect.refused",
+                f"{preview.member.display_name} could not connect.",
+                actor=actor,
+                outcome="refused",
+                organization_id=session.organization_id,
+                object_id=session.id,
+                reference=session.reference,
+                reason=refusal.reason,
+                detail={} if account is None else {"account": account},
+            )
+        return ConnectOutcome(current.reference, current.state)
+
+    @staticmethod
+    async def _session_of_browser(
+        tx: ConnectionTransaction, reference: str, browser_secret: Secret
+    ) -> ConnectSession:
+        found = await tx.connect_sessions.find_by_reference(reference)
+        if found is None or not fits(found.browser_hash, browser_secret):
+            raise NotFound("There is no such sign-in in this browser.")
+        return await tx.connect_sessions.get(found.id, for_update=True)
+
+
+def _is_complete(connection: Connection | None, mail: bool, calendar: bool) -> bool:
+    return (
+        connection is not None
+        and connection.status is ConnectionStatus.CONNECTED
+        and (connection.mail or not mail)
+        and (connection.calendar or not calendar)
+    )

@@ -1,0 +1,239 @@
+"""What a sign-in has to prove before anything of it is kept. The checks run in a fixed order.
+
+The account's kind, its tenant, the person, the permissions, and one call that the mailbox answers (DESIGN §2.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ostiary.core.connections.model import Connection, MailboxAccess, MailboxFacts
+from ostiary.core.connections.ports import ConnectionTransaction, MailboxProbe
+from ostiary.core.connections.sessions import ConnectPreview
+from ostiary.core.consent.permissions import Permission, missing_permissions
+from ostiary.core.kernel.access_method import AccessMethod
+from ostiary.core.kernel.clock import Clock
+from ostiary.core.kernel.entropy import Entropy
+from ostiary.core.kernel.errors import OstiaryError, ProviderDetail, ReauthorizationRequired
+from ostiary.core.kernel.ids import new_id
+from ostiary.core.kernel.secret import Secret
+from ostiary.core.kernel.transactions import Transactions
+from ostiary.core.organizations.model import Organization
+from ostiary.core.reasons.classify import classify
+from ostiary.core.reasons.model import Where
+from ostiary.core.signin.model import (
+    PERSONAL_ACCOUNTS_TENANT_ID,
+    AuthorizationRequest,
+    ReturnParameters,
+    SignedClaims,
+    TokenSet,
+)
+from ostiary.core.signin.service import SignInService
+from ostiary.core.tenants.model import BindingState, Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A sign-in that passed every check."""
+
+    claims: SignedClaims
+    tokens: TokenSet
+    refresh_token: Secret
+    facts: MailboxFacts
+    method: AccessMethod
+    registration_id: str
+    mail: bool
+    calendar: bool
+    renews: Connection | None
+
+
+class Refused(Exception):
+    """A check that failed, on its way to the session's record."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        claims: SignedClaims | None = None,
+        provider: ProviderDetail | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.claims = claims
+        self.provider = provider
+
+
+class ConnectProof:
+    """Exchanges the code of a connect flow and checks all that came of it."""
+
+    def __init__(
+        self,
+        *,
+        transactions: Transactions[ConnectionTransaction],
+        clock: Clock,
+        entropy: Entropy,
+        sign_in: SignInService,
+        probes: Mapping[AccessMethod, MailboxProbe],
+    ) -> None:
+        self._transactions = transactions
+        self._clock = clock
+        self._entropy = entropy
+        self._sign_in = sign_in
+        self._probes = probes
+
+    async def prove(
+        self, request: AuthorizationRequest, answer: ReturnParameters, preview: ConnectPreview
+    ) -> Proven:
+        """Return what was proven.
+
+        Raises:
+            Refused: Microsoft or one of our checks said no; nothing of the sign-in may be kept.
+        """
+        if answer.error is not None:
+            raise Refused(
+                classify(
+                    answer.error,
+                    where=Where.CONNECT,
+                    error_subcode=answer.error_subcode,
+                    error_codes=answer.error_codes,
+                ),
+                provider=ProviderDetail(
+                    code=answer.provider_code,
+                    correlation_id=answer.correlation_id,
+                    occurred_at=self._clock.now(),
+                ),
+            )
+        try:
+            tokens = await self._sign_in.redeem(request, answer)
+        except OstiaryError as error:
+            raise Refused(error.reason or "unknown", provider=error.provider) from error
+        claims = tokens.claims
+        if claims is None:
+            raise Refused("unknown")
+        if not preview.member.licensed:
+            raise Refused("no_licence", claims=claims)
+        renews = preview.connection if "connection_id" in request.subject else None
+        await self._require_right_account(claims, preview, renews)
+        method = AccessMethod(request.subject["method"])
+        mail, calendar = request.subject["mail"] == "yes", request.subject["calendar"] == "yes"
+        if lacking(method, tokens.scopes, mail=mail, calendar=calendar):
+            raise Refused("missing_permission", claims=claims)
+        if tokens.refresh_token is None:
+            # Without offline_access nothing lasting can be connected.
+            raise Refused("missing_permission", claims=claims)
+        facts = await self._probe(claims, tokens, method, mail=mail, calendar=calendar)
+        return Proven(
+            claims=claims,
+            tokens=tokens,
+            refresh_token=tokens.refresh_token,
+            facts=facts,
+            method=method,
+            registration_id=request.registration_id,
+            mail=mail,
+            calendar=calendar,
+            renews=renews,
+        )
+
+    async def _require_right_account(
+        self, claims: SignedClaims, preview: ConnectPreview, renews: Connection | None
+    ) -> None:
+        identity, member = claims.identity, preview.member
+        if claims.is_guest or identity.tenant_id == PERSONAL_ACCOUNTS_TENANT_ID:
+            raise Refused("personal_account", claims=claims)
+        async with self._transactions() as tx:
+            if not await self._is_bound(tx, preview.organization, claims):
+                raise Refused(await self._why_not_bound(tx, preview.organization, claims), claims=claims)
+            owner = await tx.members.find_by_identity(
+                tenant_id=identity.tenant_id, object_id=identity.object_id
+            )
+            live = await tx.connections.find_live_by_identity(
+                cloud=identity.cloud, tenant_id=identity.tenant_id, object_id=identity.object_id
+            )
+        if renews is not None and (renews.tenant_id, renews.object_id) != (
+            identity.tenant_id,
+            identity.object_id,
+        ):
+            raise Refused("account_mismatch", claims=claims)
+        if member.object_id is not None and (member.tenant_id, member.object_id) != (
+            identity.tenant_id,
+            identity.object_id,
+        ):
+            raise Refused("account_mismatch", claims=claims)
+        if (owner is not None and owner.id != member.id) or (
+            live is not None and live.member_id != member.id
+        ):
+            raise Refused("mailbox_in_use", claims=claims)
+
+    async def _is_bound(
+        self, tx: ConnectionTransaction, organization: Organization, claims: SignedClaims
+    ) -> bool:
+        """Whether the tenant is the organization's. Binds the one that the vendor said to expect (SR-16)."""
+        identity = claims.identity
+        known = await tx.tenants.find_by_tenant_id(cloud=identity.cloud, tenant_id=identity.tenant_id)
+        if known is not None:
+            return known.organization_id == organization.id and known.binding is BindingState.BOUND
+        if organization.expected_tenant_id != identity.tenant_id:
+            return False
+        now = self._clock.now()
+        await tx.tenants.add(
+            Tenant(
+                id=new_id("ten", self._entropy),
+                cloud=identity.cloud,
+                tenant_id=identity.tenant_id,
+                organization_id=organization.id,
+                binding=BindingState.BOUND,
+                bound_how="expected_tenant",
+                display_name=organization.name,
+                domains=(),
+                created_at=now,
+                bound_at=now,
+            )
+        )
+        return True
+
+    @staticmethod
+    async def _why_not_bound(
+        tx: ConnectionTransaction, organization: Organization, claims: SignedClaims
+    ) -> str:
+        tenants = await tx.tenants.list_for(organization.id)
+        own = next((each for each in tenants if each.tenant_id == claims.identity.tenant_id), None)
+        some_bound = any(each.binding is BindingState.BOUND for each in tenants)
+        # Nothing proves yet that this directory is the organization's: an administrator's approval will.
+        has_to_approve_first = own is not None or (not some_bound and organization.expected_tenant_id is None)
+        return "not_admin" if has_to_approve_first else "wrong_tenant"
+
+    async def _probe(
+        self, claims: SignedClaims, tokens: TokenSet, method: AccessMethod, *, mail: bool, calendar: bool
+    ) -> MailboxFacts:
+        async def only_token(after_refusal: bool) -> Secret:
+            if after_refusal:
+                raise ReauthorizationRequired("Microsoft refused a token it had just given.")
+            return tokens.access_token
+
+        mailbox = MailboxAccess(
+            connection_id=new_id("probe", self._entropy),
+            tenant_id=claims.identity.tenant_id,
+            object_id=claims.identity.object_id,
+            address=claims.username,
+            access_token=only_token,
+        )
+        try:
+            facts = await self._probes[method].probe(mailbox, mail=mail, calendar=calendar)
+        except OstiaryError as error:
+            raise Refused(error.reason or "unknown", claims=claims, provider=error.provider) from error
+        if facts.object_id is not None and facts.object_id.lower() != claims.identity.object_id.lower():
+            raise Refused("account_mismatch", claims=claims)
+        return facts
+
+
+def lacking(
+    method: AccessMethod, granted: Iterable[str], *, mail: bool, calendar: bool
+) -> tuple[Permission, ...]:
+    """Permissions that what the person chose needs and Microsoft did not give (SR-23)."""
+    unneeded = (() if mail else ("Mail.",)) + (() if calendar else ("Calendars.",))
+    return tuple(
+        permission
+        for permission in missing_permissions(method, granted)
+        if not permission.name.startswith(unneeded)
+    )
