@@ -81,21 +81,19 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    server = subprocess.Popen(
-        [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    server = subprocess.Popen([sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert server.stdin is not None
     assert server.stdout is not None
     try:
         server.stdin.write(PAGE)
         server.stdin.close()
         url = f"http://127.0.0.1:{int(server.stdout.readline())}/page"
-        print(f"{len(PAGE) / 1024:.0f} KB of JSON per answer, parsed with orjson; medians of {options.rounds} rounds")
+        print(
+            f"{len(PAGE) / 1024:.0f} KB of JSON per answer, parsed with orjson; medians of {options.rounds} rounds"
+        )
         print("in flight   aiohttp calls/s   httpx calls/s   ratio   CPU per call: aiohttp, httpx, ratio")
         for at_once in (1, 10, 50):
-            found = asyncio.run(
-                measure(url, calls=options.calls, at_once=at_once, rounds=options.rounds)
-            )
+            found = asyncio.run(measure(url, calls=options.calls, at_once=at_once, rounds=options.rounds))
             rates = {name: statistics.median(each[0] for each in rows) for name, rows in found.items()}
             costs = {name: statistics.median(each[1] for each in rows) for name, rows in found.items()}
             print(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
+from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -21,6 +22,7 @@ from ostiary.adapters.sql.embedded import EmbeddedServer
 from ostiary.adapters.sql.engine import create_engine
 from ostiary.core.kernel.clock import MovableClock
 from ostiary.core.kernel.entropy import SeededEntropy
+from ostiary.settings import Profile, Settings
 
 if TYPE_CHECKING:
     from ostiary.adapters.sql.unit_of_work import SQLTransactions
@@ -75,6 +77,8 @@ async def _create_schema(engine: AsyncEngine) -> None:
         await connection.run_sync(metadata.create_all)
         raw: Any = (await connection.get_raw_connection()).driver_connection
         await raw.execute(procrastinate.schema.SchemaManager.get_schema())
+        await raw.execute("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
+        await raw.execute("INSERT INTO alembic_version VALUES ('0001_initial')")
 
 
 @pytest_asyncio.fixture
@@ -91,6 +95,30 @@ async def database(migrated_engine: AsyncEngine) -> AsyncEngine:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         await connection.execute(text(f"TRUNCATE {', '.join(names)} RESTART IDENTITY CASCADE"))
     return migrated_engine
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database: AsyncEngine) -> Settings:
+    """Settings of a development instance on the empty database; Microsoft's hosts lead nowhere."""
+    return Settings(
+        profile=Profile.DEVELOPMENT,
+        data_dir=tmp_path,
+        database_url=SecretStr(database.url.render_as_string(hide_password=False)),
+        public_url="http://localhost:8080",
+        vendor_name="Larkspur",
+        vendor_app_name="Larkspur for Microsoft 365",
+        vendor_publisher="Larkspur Software Ltd",
+        vendor_help_email="help@larkspur.example",
+        vendor_data_kept="Ids and headers of messages, in Dublin, until you disconnect.",
+        app_client_id="4f6c1d0e-7b52-4c1b-9a55-20d1b6f0c3aa",
+        app_secret=SecretStr("a secret for tests"),
+        allow_client_secret=True,
+        # Port 9 discards: whoever calls Microsoft in a test without the emulator fails at once.
+        login_url="http://127.0.0.1:9",
+        graph_url="http://127.0.0.1:9",
+        ews_url="http://127.0.0.1:9/EWS/Exchange.asmx",
+        return_urls=("https://app.larkspur.example/connected",),
+    )
 
 
 @pytest.fixture

@@ -54,7 +54,9 @@ def test_migrated_schema_is_the_one_the_code_declares(empty_database_url: str) -
             connection,
             opts={
                 "compare_type": True,
-                "include_name": lambda name, kind, _: kind != "table" or not name.startswith("procrastinate_"),
+                "include_name": lambda name, kind, _: (
+                    kind != "table" or not name.startswith("procrastinate_")
+                ),
             },
         )
         assert compare_metadata(context, metadata) == []

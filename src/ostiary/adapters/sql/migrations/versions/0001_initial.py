@@ -191,11 +191,18 @@ def upgrade() -> None:
         sa.Column("account", sa.Text(), nullable=True),
         sa.Column("provider", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("made_connection_id", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_connect_sessions")),
         sa.UniqueConstraint("reference", name=op.f("uq_connect_sessions_reference")),
         sa.UniqueConstraint("secret_hash", name=op.f("uq_connect_sessions_secret_hash")),
     )
     op.create_index(op.f("ix_connect_sessions_expires_at"), "connect_sessions", ["expires_at"], unique=False)
+    op.create_index(
+        op.f("ix_connect_sessions_made_connection_id"),
+        "connect_sessions",
+        ["made_connection_id"],
+        unique=False,
+    )
     op.create_table(
         "connections",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -415,6 +422,23 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_tenants_organization_id"), "tenants", ["organization_id"], unique=False)
     op.create_table(
+        "access_tokens",
+        sa.Column("connection_id", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("format_version", sa.Integer(), nullable=False),
+        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("wrapped_key", sa.LargeBinary(), nullable=False),
+        sa.Column("nonce", sa.LargeBinary(), nullable=False),
+        sa.Column("commitment", sa.LargeBinary(), nullable=False),
+        sa.Column("ciphertext", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"], ["connections.id"], name=op.f("fk_access_tokens_connection_id")
+        ),
+        sa.PrimaryKeyConstraint("connection_id", name=op.f("pk_access_tokens")),
+    )
+    op.create_index(op.f("ix_access_tokens_expires_at"), "access_tokens", ["expires_at"], unique=False)
+    op.create_table(
         "approval_waiters",
         sa.Column("request_id", sa.String(length=64), nullable=False),
         sa.Column("member_id", sa.String(length=64), nullable=False),
@@ -502,6 +526,8 @@ def downgrade() -> None:
     op.drop_index("ix_members_by_email", table_name="members")
     op.drop_table("members")
     op.drop_table("approval_waiters")
+    op.drop_index(op.f("ix_access_tokens_expires_at"), table_name="access_tokens")
+    op.drop_table("access_tokens")
     op.drop_index(op.f("ix_tenants_organization_id"), table_name="tenants")
     op.drop_table("tenants")
     op.drop_table("refresh_leases")
@@ -542,6 +568,7 @@ def downgrade() -> None:
     op.drop_index("ix_connections_organization_page", table_name="connections")
     op.drop_index(op.f("ix_connections_member_id"), table_name="connections")
     op.drop_table("connections")
+    op.drop_index(op.f("ix_connect_sessions_made_connection_id"), table_name="connect_sessions")
     op.drop_index(op.f("ix_connect_sessions_expires_at"), table_name="connect_sessions")
     op.drop_table("connect_sessions")
     op.drop_index(op.f("ix_authorization_requests_expires_at"), table_name="authorization_requests")

@@ -1,0 +1,99 @@
+"""The worker runs what was queued, repeats what waiting mends, and hands back what it cannot finish."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+import pytest_asyncio
+from sqlalchemy import text
+
+from ostiary.bootstrap import Services, application
+from ostiary.core.kernel.errors import Misconfigured, TemporarilyUnavailable
+from ostiary.entrypoints.worker.jobs import Job
+from ostiary.entrypoints.worker.runner import Worker
+from ostiary.settings import Settings
+
+
+@pytest_asyncio.fixture
+async def services(settings: Settings) -> AsyncIterator[Services]:
+    async with application(settings.model_copy(update={"shutdown_seconds": 1.0})) as opened:
+        yield opened
+
+
+async def queue(services: Services, name: str, **arguments: str) -> None:
+    async with services.transactions() as transaction:
+        await transaction.jobs.enqueue(name, arguments)
+
+
+async def states(services: Services) -> list[tuple[str, str]]:
+    async with services.transactions() as transaction:
+        rows = await transaction.jobs._connection.execute(  # type: ignore[attr-defined]
+            text(
+                "SELECT task_name, status::text FROM procrastinate_jobs WHERE task_name LIKE 'test.%' ORDER BY id"
+            )
+        )
+        return [(row[0], row[1]) for row in rows]
+
+
+async def test_queued_job_runs_once_with_its_arguments_and_is_gone(services: Services) -> None:
+    seen: list[Mapping[str, str]] = []
+
+    async def run(_: Services, arguments: Mapping[str, str]) -> None:
+        seen.append(dict(arguments))
+
+    await queue(services, "test.job", attempt_id="att_1")
+    await Worker(services, jobs=[Job("test.job", run)]).run(until_idle=True)
+    await Worker(services, jobs=[Job("test.job", run)]).run(until_idle=True)
+    assert seen == [{"attempt_id": "att_1"}]
+    assert await states(services) == []
+
+
+async def test_transient_fault_queues_the_job_again_and_a_bug_fails_it(services: Services) -> None:
+    async def down(_: Services, __: Mapping[str, str]) -> None:
+        raise TemporarilyUnavailable("Microsoft isn’t answering properly.", reason="microsoft_down")
+
+    async def broken(_: Services, __: Mapping[str, str]) -> None:
+        raise Misconfigured("wrong")
+
+    await queue(services, "test.down")
+    await queue(services, "test.broken")
+    await Worker(services, jobs=[Job("test.down", down), Job("test.broken", broken)]).run(until_idle=True)
+    assert await states(services) == [("test.down", "todo"), ("test.broken", "failed")]
+    text_ = services.metrics.render().decode()
+    assert 'ostiary_jobs_total{name="test.down",outcome="retried"} 1.0' in text_
+    assert 'ostiary_jobs_total{name="test.broken",outcome="failed"} 1.0' in text_
+
+
+async def test_stopping_lets_a_job_finish(services: Services) -> None:
+    began, finish, finished = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow(_: Services, __: Mapping[str, str]) -> None:
+        began.set()
+        await finish.wait()
+        finished.set()
+
+    await queue(services, "test.slow")
+    worker = asyncio.create_task(Worker(services, jobs=[Job("test.slow", slow)]).run())
+    await began.wait()
+    worker.cancel()
+    await asyncio.sleep(0)
+    finish.set()
+    await asyncio.gather(worker, return_exceptions=True)
+    assert finished.is_set()
+    assert await states(services) == []
+
+
+async def test_job_that_does_not_finish_in_time_is_handed_back(services: Services) -> None:
+    began = asyncio.Event()
+
+    async def endless(_: Services, __: Mapping[str, str]) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    await queue(services, "test.endless")
+    worker = asyncio.create_task(Worker(services, jobs=[Job("test.endless", endless)]).run())
+    await began.wait()
+    worker.cancel()
+    await asyncio.gather(worker, return_exceptions=True)
+    assert await states(services) == [("test.endless", "todo")]
