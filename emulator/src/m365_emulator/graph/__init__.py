@@ -1,0 +1,45 @@
+"""Microsoft Graph v1.0: mail, calendars and what belongs to them, over the mailbox store.
+
+`routes(world)` is all the server needs. Every operation is a row of a table (`operation_table`), made of the rows of
+the modules below; `app.GraphApp` finds the row, checks token, permission and limits, and calls it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+
+from starlette.routing import BaseRoute, Route
+
+from m365_emulator.world.world import World
+
+from .app import GraphApp
+from .operations import OperationTable
+
+METHODS = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"]
+_MODULES = ("people", "folders", "messages", "calendars", "events", "settings")
+
+
+def operation_table() -> OperationTable:
+    """Return the table of all operations."""
+    table = OperationTable()
+    for name in _MODULES:
+        for row in importlib.import_module(f"{__name__}.{name}").operations.rows:
+            table.add(row)
+    return table
+
+
+def routes(world: World) -> list[BaseRoute]:
+    """Return the routes of Graph for a world."""
+    app = GraphApp(world, operation_table())
+    found: list[BaseRoute] = []
+    directory = f"{__name__}.directory"
+    if importlib.util.find_spec(directory) is not None:
+        found.extend(importlib.import_module(directory).routes(world))
+    found += [
+        Route(f"/{version}/{{rest:path}}", app.__call__, methods=METHODS) for version in ("v1.0", "V1.0")
+    ]
+    return found
+
+
+__all__ = ["operation_table", "routes"]

@@ -1,0 +1,1 @@
+"""From the store's objects to Graph's JSON, property by property."""
