@@ -40,6 +40,7 @@ from ostiary.core.organizations.model import Member
 from ostiary.core.signin.derivation import secret_hash
 from ostiary.core.signin.model import FlowKind, Registrations, StartedFlow
 from ostiary.core.signin.service import SignInService
+from ostiary.core.tenants.service import TenantService
 from ostiary.core.vault.model import Sealed
 from ostiary.core.vault.service import VaultService
 
@@ -66,6 +67,7 @@ class ConnectFlow:
         clock: Clock,
         entropy: Entropy,
         sign_in: SignInService,
+        tenants: TenantService,
         registrations: Registrations,
         vault: VaultService,
         probes: Mapping[AccessMethod, MailboxProbe],
@@ -81,7 +83,12 @@ class ConnectFlow:
         self._offer_ews = offer_ews
         self._confirmation = confirmation
         self._proof = ConnectProof(
-            transactions=transactions, clock=clock, entropy=entropy, sign_in=sign_in, probes=probes
+            transactions=transactions,
+            clock=clock,
+            entropy=entropy,
+            sign_in=sign_in,
+            tenants=tenants,
+            probes=probes,
         )
 
     async def start(
@@ -219,7 +226,7 @@ class ConnectFlow:
         try:
             if self._clock.now() >= session.expires_at:
                 raise Refused("session_lost")
-            proven = await self._proof.prove(request, answer, preview)
+            proven = await self._proof.prove(request, answer, preview, actor)
             return await self._keep_once(session, preview, proven, actor)
         except Refused as refusal:
             return await self._record_refusal(session, preview, refusal, actor)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from ostiary.core.audit.model import Actor
 from ostiary.core.connections.model import Connection, MailboxAccess, MailboxFacts
 from ostiary.core.connections.ports import ConnectionTransaction, MailboxProbe
 from ostiary.core.connections.sessions import ConnectPreview
@@ -20,6 +21,7 @@ from ostiary.core.kernel.ids import new_id
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.kernel.transactions import Transactions
 from ostiary.core.organizations.model import Organization
+from ostiary.core.reasons.catalogue import get_reason
 from ostiary.core.reasons.classify import classify
 from ostiary.core.reasons.model import Where
 from ostiary.core.signin.model import (
@@ -30,7 +32,8 @@ from ostiary.core.signin.model import (
     TokenSet,
 )
 from ostiary.core.signin.service import SignInService
-from ostiary.core.tenants.model import BindingState, Tenant
+from ostiary.core.tenants.model import BindingState, ClaimOutcome
+from ostiary.core.tenants.service import Directory, TenantService
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +77,22 @@ class ConnectProof:
         clock: Clock,
         entropy: Entropy,
         sign_in: SignInService,
+        tenants: TenantService,
         probes: Mapping[AccessMethod, MailboxProbe],
     ) -> None:
         self._transactions = transactions
         self._clock = clock
+        self._tenants = tenants
         self._entropy = entropy
         self._sign_in = sign_in
         self._probes = probes
 
     async def prove(
-        self, request: AuthorizationRequest, answer: ReturnParameters, preview: ConnectPreview
+        self,
+        request: AuthorizationRequest,
+        answer: ReturnParameters,
+        preview: ConnectPreview,
+        actor: Actor,
     ) -> Proven:
         """Return what was proven.
 
@@ -107,14 +116,14 @@ class ConnectProof:
         try:
             tokens = await self._sign_in.redeem(request, answer)
         except OstiaryError as error:
-            raise Refused(error.reason or "unknown", provider=error.provider) from error
+            raise Refused(_in_connect(error.reason), provider=error.provider) from error
         claims = tokens.claims
         if claims is None:
             raise Refused("unknown")
         if not preview.member.licensed:
             raise Refused("no_licence", claims=claims)
         renews = preview.connection if "connection_id" in request.subject else None
-        await self._require_right_account(claims, preview, renews)
+        await self._require_right_account(claims, preview, renews, actor)
         method = AccessMethod(request.subject["method"])
         mail, calendar = request.subject["mail"] == "yes", request.subject["calendar"] == "yes"
         if lacking(method, tokens.scopes, mail=mail, calendar=calendar):
@@ -136,20 +145,21 @@ class ConnectProof:
         )
 
     async def _require_right_account(
-        self, claims: SignedClaims, preview: ConnectPreview, renews: Connection | None
+        self, claims: SignedClaims, preview: ConnectPreview, renews: Connection | None, actor: Actor
     ) -> None:
         identity, member = claims.identity, preview.member
         if claims.is_guest or identity.tenant_id == PERSONAL_ACCOUNTS_TENANT_ID:
             raise Refused("personal_account", claims=claims)
         async with self._transactions() as tx:
-            if not await self._is_bound(tx, preview.organization, claims):
-                raise Refused(await self._why_not_bound(tx, preview.organization, claims), claims=claims)
+            refusal = await self._require_own_tenant(tx, preview.organization, claims, actor)
             owner = await tx.members.find_by_identity(
                 tenant_id=identity.tenant_id, object_id=identity.object_id
             )
             live = await tx.connections.find_live_by_identity(
                 cloud=identity.cloud, tenant_id=identity.tenant_id, object_id=identity.object_id
             )
+        if refusal is not None:
+            raise Refused(refusal, claims=claims)
         if renews is not None and (renews.tenant_id, renews.object_id) != (
             identity.tenant_id,
             identity.object_id,
@@ -165,43 +175,40 @@ class ConnectProof:
         ):
             raise Refused("mailbox_in_use", claims=claims)
 
-    async def _is_bound(
-        self, tx: ConnectionTransaction, organization: Organization, claims: SignedClaims
-    ) -> bool:
-        """Whether the tenant is the organization's. Binds the one that the vendor said to expect (SR-16)."""
+    async def _require_own_tenant(
+        self, tx: ConnectionTransaction, organization: Organization, claims: SignedClaims, actor: Actor
+    ) -> str | None:
+        """Return why the tenant does not count as the organization's, or None when it does (SR-16, SR-19)."""
         identity = claims.identity
-        known = await tx.tenants.find_by_tenant_id(cloud=identity.cloud, tenant_id=identity.tenant_id)
-        if known is not None:
-            return known.organization_id == organization.id and known.binding is BindingState.BOUND
-        if organization.expected_tenant_id != identity.tenant_id:
-            return False
-        now = self._clock.now()
-        await tx.tenants.add(
-            Tenant(
-                id=new_id("ten", self._entropy),
-                cloud=identity.cloud,
-                tenant_id=identity.tenant_id,
-                organization_id=organization.id,
-                binding=BindingState.BOUND,
-                bound_how="expected_tenant",
-                display_name=organization.name,
-                domains=(),
-                created_at=now,
-                bound_at=now,
-            )
+        own = await tx.tenants.list_for(organization.id)
+        if any(
+            tenant.binding is BindingState.BOUND
+            and (tenant.cloud, tenant.tenant_id) == (identity.cloud, identity.tenant_id)
+            for tenant in own
+        ):
+            return None
+        is_expected = organization.expected_tenant_id == identity.tenant_id
+        some_known = organization.expected_tenant_id is not None or any(
+            tenant.binding is BindingState.BOUND for tenant in own
         )
-        return True
-
-    @staticmethod
-    async def _why_not_bound(
-        tx: ConnectionTransaction, organization: Organization, claims: SignedClaims
-    ) -> str:
-        tenants = await tx.tenants.list_for(organization.id)
-        own = next((each for each in tenants if each.tenant_id == claims.identity.tenant_id), None)
-        some_bound = any(each.binding is BindingState.BOUND for each in tenants)
-        # Nothing proves yet that this directory is the organization's: an administrator's approval will.
-        has_to_approve_first = own is not None or (not some_bound and organization.expected_tenant_id is None)
-        return "not_admin" if has_to_approve_first else "wrong_tenant"
+        if some_known and not is_expected:
+            return "wrong_tenant"
+        claim = await self._tenants.claim(
+            tx,
+            Directory(identity.cloud, identity.tenant_id, display_name="", verified_domains=()),
+            organization=organization,
+            expected_tenant_id=None,
+            may_bind=is_expected,
+            actor=actor,
+        )
+        match claim.outcome:
+            case ClaimOutcome.BOUND:
+                return None
+            case ClaimOutcome.PENDING:
+                # Nothing proves yet that this directory is the organization's: an administrator's approval will.
+                return "not_admin"
+            case ClaimOutcome.TAKEN:
+                return "wrong_tenant"
 
     async def _probe(
         self, claims: SignedClaims, tokens: TokenSet, method: AccessMethod, *, mail: bool, calendar: bool
@@ -221,7 +228,7 @@ class ConnectProof:
         try:
             facts = await self._probes[method].probe(mailbox, mail=mail, calendar=calendar)
         except OstiaryError as error:
-            raise Refused(error.reason or "unknown", claims=claims, provider=error.provider) from error
+            raise Refused(_in_connect(error.reason), claims=claims, provider=error.provider) from error
         if facts.object_id is not None and facts.object_id.lower() != claims.identity.object_id.lower():
             raise Refused("account_mismatch", claims=claims)
         return facts
@@ -237,3 +244,8 @@ def lacking(
         for permission in missing_permissions(method, granted)
         if not permission.name.startswith(unneeded)
     )
+
+
+def _in_connect(reason: str | None) -> str:
+    """The reason, where it has words for somebody who is just connecting."""
+    return reason if reason is not None and Where.CONNECT in get_reason(reason).where else "unknown"

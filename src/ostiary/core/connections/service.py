@@ -44,6 +44,7 @@ from ostiary.core.organizations.model import Member, Organization
 from ostiary.core.signin.model import Registrations
 from ostiary.core.signin.ports import AuthorizationServer
 from ostiary.core.signin.service import SignInService
+from ostiary.core.tenants.service import TenantService
 from ostiary.core.vault.service import VaultService
 
 RENEW_AFTER: Final = timedelta(days=30)
@@ -100,6 +101,7 @@ class ConnectionService:
         clock: Clock,
         entropy: Entropy,
         sign_in: SignInService,
+        tenants: TenantService,
         authorization_server: AuthorizationServer,
         registrations: Registrations,
         vault: VaultService,
@@ -125,6 +127,7 @@ class ConnectionService:
             clock=clock,
             entropy=entropy,
             sign_in=sign_in,
+            tenants=tenants,
             registrations=registrations,
             vault=vault,
             probes=probes,
