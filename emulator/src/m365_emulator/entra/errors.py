@@ -16,6 +16,7 @@ class ErrorKind(NamedTuple):
 
 
 ERRORS: dict[int, ErrorKind] = {
+    0: ErrorKind("access_denied", ""),
     16000: ErrorKind("interaction_required", "The signed-in account does not exist in this tenant, or several sessions fit and no page may be shown."),
     28002: ErrorKind("invalid_scope", "The scope in the request is not valid when a token is redeemed."),
     28003: ErrorKind("invalid_request", "The scope in the request is empty."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from m365_emulator.world.apps import AppRegistration
@@ -11,14 +12,19 @@ from m365_emulator.world.clock import Clock
 from m365_emulator.world.faults import Faults
 from m365_emulator.world.ids import stable_guid
 from m365_emulator.world.keys import KeyRing
+from m365_emulator.world.mailbox.generate import fill
 from m365_emulator.world.mailbox.store import Mailbox
 from m365_emulator.world.request_log import RequestLog
 from m365_emulator.world.resources import Resource, first_party_resources
-from m365_emulator.world.seed import SeedSource, build
+from m365_emulator.world.seed import SeedSource, apply_overrides, build
 from m365_emulator.world.tenants import Tenant, User
 
 if TYPE_CHECKING:
     from m365_emulator.world.scenarios import ActiveScenario
+
+EVENT_SHARE = 4
+"""One calendar event for so many messages."""
+MOST_EVENTS = 200
 
 
 class World:
@@ -42,6 +48,10 @@ class World:
         self.source = source or SeedSource()
         self.request_log = request_log or RequestLog()
         self.keyring = keyring or KeyRing()
+        self.snapshots: dict[str, bytes] = {}
+        """Named snapshots; they outlive a reset."""
+        self.data_file: Path | None = None
+        """Where the world is persisted, if anywhere."""
         self._fill()
 
     def _fill(self) -> None:
@@ -68,6 +78,17 @@ class World:
         """Build everything anew from the seed; clock, faults, log and scenarios too."""
         self.request_log.clear()
         self._fill()
+
+    def apply_overrides(self, source: SeedSource) -> None:
+        """Add what the command line says about the first app to a world that was loaded from a file."""
+        self.source = source
+        apply_overrides(self, source)
+
+    def adopt(self, content: dict[str, Any]) -> None:
+        """Replace everything by what a snapshot holds."""
+        for name, value in content.items():
+            setattr(self, name, value)
+        self._names = {}
 
     def find_tenant(self, id_or_domain: str) -> Tenant | None:
         """Return the tenant with this GUID or verified domain, any case."""
@@ -144,6 +165,15 @@ class World:
     def _open_mailbox(self, user: User) -> Mailbox:
         mailbox = Mailbox(self, user, mailbox_guid(user), user.time_zone)
         self.mailboxes[user.oid] = mailbox
+        if self.messages_per_mailbox:
+            number = self.messages_per_mailbox
+            # Its own generator, so that the order in which mailboxes are opened changes nothing.
+            fill(
+                mailbox,
+                random.Random(f"{self.seed} {user.oid}"),
+                messages=number,
+                events=min(number // EVENT_SHARE, MOST_EVENTS),
+            )
         return mailbox
 
 

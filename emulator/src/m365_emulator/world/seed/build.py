@@ -85,18 +85,21 @@ def build(world: World, source: SeedSource) -> None:
         _link_guests(world, entry)
     for entry in data.get("apps", []):
         _add_app(world, entry)
-    if source.redirect_uris or source.client_secrets or source.certificates:
-        _apply_overrides(world, source)
+    apply_overrides(world, source)
 
 
-def _apply_overrides(world: World, source: SeedSource) -> None:
+def apply_overrides(world: World, source: SeedSource) -> None:
+    """Give the first app registration the redirect URIs, secrets and certificates named at start."""
+    if not (source.redirect_uris or source.client_secrets or source.certificates):
+        return
     app = next(iter(world.apps.values()), None)
     if app is None:
         raise SeedError("There is no app registration that a redirect URI or secret could belong to.")
-    app.redirect_uris += [RedirectURI(url) for url in source.redirect_uris]
+    known = {uri.url for uri in app.redirect_uris}
+    app.redirect_uris += [RedirectURI(url) for url in source.redirect_uris if url not in known]
     if source.client_secrets:
         app.secrets = [ClientSecret(value) for value in source.client_secrets]
-    app.certificates += source.certificates
+    app.certificates += [pem for pem in source.certificates if pem not in app.certificates]
 
 
 def _only(entry: dict[str, Any], known: set[str], where: str) -> None:
@@ -218,6 +221,13 @@ def _person(tenant: Tenant, entry: dict[str, Any], time_zone: str) -> User:
         job_title=entry.get("job_title"),
         time_zone=str(entry.get("time_zone", time_zone)),
     )
+
+
+def add_person(tenant: Tenant, entry: dict[str, Any]) -> User:
+    """Add somebody to a tenant, from the keys of a seed file's person; raises SeedError."""
+    user = _person(tenant, entry, "UTC")
+    tenant.users.append(user)
+    return user
 
 
 def _link_guests(world: World, entry: dict[str, Any]) -> None:

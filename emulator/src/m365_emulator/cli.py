@@ -1,0 +1,354 @@
+"""The `m365-emulator` command."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import os
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+DEFAULT_URL = "http://127.0.0.1:8025"
+CONTROL_SECONDS = 30
+
+app = typer.Typer(
+    help="Microsoft Entra ID, Microsoft Graph mail and calendar, and Exchange Web Services on one machine.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+URLOption = Annotated[
+    str, typer.Option("--url", envvar="M365_EMULATOR_URL", help="Base URL of the running emulator.")
+]
+
+
+def default_home() -> Path:
+    """Return where certificates and signing keys are kept unless told otherwise."""
+    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(data) / "m365-emulator"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    http_port: Annotated[int, typer.Option(help="Port without TLS; 0 takes a free one.")] = 8025,
+    https_port: Annotated[int, typer.Option(help="Port with TLS; 0 takes a free one.")] = 8443,
+    seed: Annotated[str, typer.Option(help="'sample', 'empty' or a YAML file.")] = "sample",
+    messages: Annotated[int | None, typer.Option(help="Messages in each mailbox.", min=0)] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="File the world is read from at start and written to at the end.")
+    ] = None,
+    home: Annotated[
+        Path | None,
+        typer.Option(envvar="M365_EMULATOR_HOME", help="Folder of certificates and signing keys."),
+    ] = None,
+    redirect_uri: Annotated[
+        list[str] | None, typer.Option(help="Reply address added to the first app registration; repeatable.")
+    ] = None,
+    client_secret_file: Annotated[
+        Path | None, typer.Option(help="File with the client secret of the first app registration.")
+    ] = None,
+    client_certificate_file: Annotated[
+        Path | None, typer.Option(help="PEM certificate that may sign client assertions of the first app.")
+    ] = None,
+    random_seed: Annotated[int, typer.Option(help="Number that all chance in the world comes from.")] = 1,
+    record: Annotated[
+        Path | None,
+        typer.Option(envvar="M365_EMULATOR_RECORD", help="File to which every exchange is appended."),
+    ] = None,
+    i_know_this_is_a_fake_sign_in: Annotated[
+        bool, typer.Option(help="Allow an address that other machines can reach.")
+    ] = False,
+) -> None:
+    """Serve until Ctrl-C. Prints one line when ready: `ready HTTP-URL HTTPS-URL`."""
+    if not _is_loopback(host) and not i_know_this_is_a_fake_sign_in:
+        _fail(
+            f"{host} is reachable from other machines, where this could be taken for a real sign-in page."
+            " Add --i-know-this-is-a-fake-sign-in to do it all the same."
+        )
+    secret = (
+        _read(client_secret_file).strip()
+        if client_secret_file
+        else os.environ.get("M365_EMULATOR_CLIENT_SECRET")
+    )
+    certificate = _read(client_certificate_file) if client_certificate_file else None
+
+    from m365_emulator.world.keys import KeyRing
+    from m365_emulator.world.request_log import RequestLog
+    from m365_emulator.world.seed import SeedError, SeedSource
+    from m365_emulator.world.snapshot import SnapshotError, load
+    from m365_emulator.world.world import World
+
+    folder = home or (data.parent if data else default_home())
+    source = SeedSource(
+        name=seed,
+        messages_per_mailbox=messages,
+        redirect_uris=list(redirect_uri or []),
+        client_secrets=[secret] if secret else [],
+        certificates=[certificate] if certificate else [],
+    )
+    try:
+        world = World(
+            seed=random_seed,
+            source=source,
+            request_log=RequestLog(record_to=record),
+            keyring=KeyRing(folder / "signing-keys.pem"),
+        )
+        if data is not None and data.exists():
+            load(world, data)
+            world.apply_overrides(source)
+    except (SeedError, SnapshotError) as error:
+        _fail(str(error))
+    world.data_file = data
+    asyncio.run(_serve(world, folder, host, http_port, https_port))
+
+
+async def _serve(world: Any, home: Path, host: str, http_port: int, https_port: int) -> None:
+    from m365_emulator.server import Emulator
+    from m365_emulator.world.snapshot import save
+
+    emulator = Emulator(world, home, host, http_port, https_port)
+    try:
+        await emulator.start()
+    except OSError as error:
+        _fail(f"Cannot listen on {host}: {error.strerror}.")
+    print(f"ca {emulator.tls.ca}", flush=True)
+    print(f"ready {emulator.http_url} {emulator.https_url}", flush=True)
+    await emulator.run_until_stopped()
+    if world.data_file is not None:
+        save(world, world.data_file)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        _fail(f"Cannot read {path}: {error.strerror}.")
+
+
+def _fail(text: str) -> Any:
+    print(text, file=sys.stderr)
+    raise typer.Exit(2)
+
+
+# -- talking to a running emulator -----------------------------------------------------------------------------------
+
+
+def _call(url: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    request = urllib.request.Request(  # noqa: S310 - the address is the operator's own
+        url.rstrip("/") + path,
+        method=method,
+        data=json.dumps(body).encode() if body is not None else None,
+        headers={"content-type": "application/json"},
+    )
+    # Proxy variables may point at the emulator's own proxy, which knows no loopback hosts.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=CONTROL_SECONDS) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        try:
+            text = json.load(error)["error"]
+        except (ValueError, KeyError):
+            text = f"The emulator answered {error.code}."
+        return _fail(text)
+    except OSError as error:
+        return _fail(f"No emulator answers at {url}: {getattr(error, 'reason', error)}.")
+
+
+def _show(answer: dict[str, Any]) -> None:
+    print(json.dumps(answer, indent=2))
+
+
+scenario_app = typer.Typer(help="Make one tenant fail in one way, by reason id.", no_args_is_help=True)
+app.add_typer(scenario_app, name="scenario")
+
+
+@scenario_app.command("list")
+def scenario_list(url: URLOption = DEFAULT_URL) -> None:
+    """List the reason ids and what each pretends."""
+    answer = _call(url, "GET", "/control/scenarios")
+    for item in answer["scenarios"]:
+        print(f"{item['id']:28} {item['title']}")
+    for tenant, scenario in answer["active"].items():
+        print(f"active in {tenant}: {scenario}")
+
+
+@scenario_app.command("set")
+def scenario_set(tenant: str, scenario: str, url: URLOption = DEFAULT_URL) -> None:
+    """Put a scenario in force for a tenant (id or domain)."""
+    _call(url, "PUT", f"/control/tenants/{urllib.parse.quote(tenant)}/scenario", {"id": scenario})
+    print(f"{tenant}: {scenario}")
+
+
+@scenario_app.command("clear")
+def scenario_clear(tenant: str, url: URLOption = DEFAULT_URL) -> None:
+    """Let everything work again in a tenant."""
+    _call(url, "DELETE", f"/control/tenants/{urllib.parse.quote(tenant)}/scenario")
+    print(f"{tenant}: everything works")
+
+
+@app.command()
+def clock(
+    advance: Annotated[str | None, typer.Option(help="Seconds, or a number with s, m, h or d.")] = None,
+    to: Annotated[str | None, typer.Option(help="RFC 3339 time to jump to.")] = None,
+    reset: Annotated[bool, typer.Option(help="Back to the machine's time.")] = False,
+    url: URLOption = DEFAULT_URL,
+) -> None:
+    """Show the emulator's clock, or move it."""
+    body: dict[str, Any] = {}
+    if reset:
+        body["reset"] = True
+    if to:
+        body["set"] = to
+    if advance:
+        body["advance_seconds"] = _seconds(advance)
+    answer = _call(url, "POST", "/control/clock", body) if body else _call(url, "GET", "/control/clock")
+    print(answer["now"])
+
+
+def _seconds(text: str) -> float:
+    factor = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}.get(text[-1:], 0)
+    try:
+        return float(text[:-1]) * factor if factor else float(text)
+    except ValueError:
+        return _fail(f"{text} is not a length of time; write 90, 15m, 2h or 30d.")
+
+
+faults_app = typer.Typer(help="Inject faults into requests and notifications.", no_args_is_help=True)
+app.add_typer(faults_app, name="faults")
+
+
+@faults_app.command("list")
+def faults_list(url: URLOption = DEFAULT_URL) -> None:
+    """List the rules in force."""
+    _show(_call(url, "GET", "/control/faults"))
+
+
+@faults_app.command("add")
+def faults_add(
+    route: Annotated[str, typer.Option(help="Glob over 'METHOD /path'.")] = "*",
+    tenant: str | None = None,
+    mailbox: str | None = None,
+    probability: float = 1.0,
+    random_seed: int = 1,
+    count: int | None = None,
+    status: int | None = None,
+    body: str | None = None,
+    latency_ms: int = 0,
+    drip: Annotated[int | None, typer.Option(help="Bytes per second.")] = None,
+    truncate: Annotated[int | None, typer.Option(help="Bytes after which the body ends.")] = None,
+    garbage: bool = False,
+    reset: bool = False,
+    notification: Annotated[str | None, typer.Option(help="drop, double, late or shuffle.")] = None,
+    url: URLOption = DEFAULT_URL,
+) -> None:
+    """Add a rule."""
+    rule: dict[str, Any] = {
+        "route": route,
+        "tenant": tenant,
+        "mailbox": mailbox,
+        "probability": probability,
+        "seed": random_seed,
+        "count": count,
+        "status": status,
+        "body": body,
+        "latency_ms": latency_ms,
+        "drip_bytes_per_second": drip,
+        "truncate_after_bytes": truncate,
+        "garbage": garbage,
+        "reset": reset,
+        "notification": notification,
+    }
+    _show(_call(url, "POST", "/control/faults", rule))
+
+
+@faults_app.command("clear")
+def faults_clear(url: URLOption = DEFAULT_URL) -> None:
+    """Remove every rule."""
+    _call(url, "DELETE", "/control/faults")
+    print("no faults")
+
+
+@app.command()
+def log(
+    path: Annotated[str, typer.Option(help="Part of the path.")] = "",
+    limit: int = 50,
+    clear: Annotated[bool, typer.Option(help="Forget everything.")] = False,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+    url: URLOption = DEFAULT_URL,
+) -> None:
+    """Show what was asked of the emulator, newest last."""
+    if clear:
+        _call(url, "DELETE", "/control/requests")
+        return
+    query = urllib.parse.urlencode({"path": path, "limit": limit})
+    entries = _call(url, "GET", f"/control/requests?{query}")["requests"][::-1]
+    if as_json:
+        _show({"requests": entries})
+        return
+    for entry in entries:
+        print(
+            f"{entry['at'][11:23]} {entry['status']} {entry['milliseconds']:8.1f} ms"
+            f"  {entry['method']} {entry['path']}{'?' + entry['query'] if entry['query'] else ''}"
+        )
+
+
+@app.command()
+def seed(
+    messages: Annotated[int | None, typer.Option(help="Messages in each mailbox.", min=0)] = None,
+    random_seed: Annotated[int | None, typer.Option(help="New seed number.")] = None,
+    url: URLOption = DEFAULT_URL,
+) -> None:
+    """Build the world anew: every change is lost."""
+    body: dict[str, Any] = {}
+    if messages is not None:
+        body["messages"] = messages
+    if random_seed is not None:
+        body["seed"] = random_seed
+    answer = _call(url, "POST", "/control/reset", body)
+    print(f"{len(answer['tenants'])} tenants, {sum(tenant['users'] for tenant in answer['tenants'])} people")
+
+
+snapshot_app = typer.Typer(help="Keep the world and go back to it.", no_args_is_help=True)
+app.add_typer(snapshot_app, name="snapshot")
+
+
+@snapshot_app.command("take")
+def snapshot_take(name: str, url: URLOption = DEFAULT_URL) -> None:
+    """Keep the world under a name."""
+    _show(_call(url, "POST", f"/control/snapshots/{urllib.parse.quote(name)}", {}))
+
+
+@snapshot_app.command("restore")
+def snapshot_restore(name: str, url: URLOption = DEFAULT_URL) -> None:
+    """Go back to a kept world."""
+    _call(url, "POST", f"/control/snapshots/{urllib.parse.quote(name)}/restore", {})
+    print(f"restored {name}")
+
+
+@snapshot_app.command("list")
+def snapshot_list(url: URLOption = DEFAULT_URL) -> None:
+    """List kept worlds and their sizes in bytes."""
+    _show(_call(url, "GET", "/control/snapshots"))
+
+
+def main() -> None:
+    """Run the command."""
+    app()

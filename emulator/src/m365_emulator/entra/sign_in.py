@@ -1,0 +1,461 @@
+"""Carry one sign-in or consent from its request to its end, one page at a time.
+
+Every page posts back here; the request, the person and the policies are judged
+anew each time, so a scenario chosen half-way takes effect at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from m365_emulator.entra import pages
+from m365_emulator.entra.answers import base_url, correlation_id
+from m365_emulator.entra.authorization import (
+    AuthorizationRequest,
+    Refused,
+    Stopped,
+    check_protocol,
+    parse_request,
+    send_error_back,
+)
+from m365_emulator.entra.consent import (
+    Ask,
+    ConsentDecision,
+    decide,
+    decide_for_tenant,
+    is_assigned,
+)
+from m365_emulator.entra.errors import EntraError
+from m365_emulator.entra.finish import finish
+from m365_emulator.entra.flow import Flow
+from m365_emulator.entra.grant_types.call import policy_claims
+from m365_emulator.entra.scopes import ScopeRequest
+from m365_emulator.entra.seal import unseal
+from m365_emulator.entra.session import Session, SignedIn
+from m365_emulator.entra.tokens import SignIn
+from m365_emulator.world.grants import ConsentRecord, record_consent
+from m365_emulator.world.resources import EXCHANGE
+from m365_emulator.world.tenants import GLOBAL_ADMINISTRATOR, Tenant, User
+
+if TYPE_CHECKING:
+    from m365_emulator.world.world import World
+
+PERSONAL_DOMAINS = frozenset({"outlook.com", "hotmail.com", "live.com", "msn.com", "gmail.com"})
+"""Addresses here belong to personal accounts."""
+
+
+@dataclass(slots=True)
+class Step:
+    """What one page needs: the flow, the checked request, the browser's session."""
+
+    world: World
+    http: Request
+    flow: Flow
+    request: AuthorizationRequest
+    scopes: ScopeRequest | None
+    session: Session
+
+    @property
+    def is_silent(self) -> bool:
+        """`prompt=none`: no page may be shown."""
+        return self.request.prompt == "none"
+
+
+def run(world: World, http: Request, flow: Flow) -> Response:
+    """Show the next page of the flow, or send the browser back."""
+    return guarded(world, http, flow, advance)
+
+
+def guarded(world: World, http: Request, flow: Flow, do: object) -> Response:
+    """Check the request, call `do` with the step, and turn refusals into pages and redirects."""
+    session = Session.of(world, http)
+    try:
+        request = parse_request(world, flow.kind, flow.segment, flow.params, base_url(http))
+    except Stopped as stopped:
+        return pages.stopped_page(world, http, flow, stopped, None)
+    http.state.app_id = request.app.app_id
+    try:
+        scopes = check_protocol(world, request)
+        step = Step(world, http, flow, request, scopes, session)
+        response: Response = do(step)  # type: ignore[operator]
+    except Stopped as stopped:
+        if request.prompt == "none":
+            refused = Refused(stopped.error)
+            response = _refuse(world, http, request, refused)
+        else:
+            response = pages.stopped_page(world, http, flow, stopped, request.authority.tenant)
+    except Refused as refused:
+        response = _refuse(world, http, request, refused)
+    session.save(response, secure=http.url.scheme == "https")
+    return response
+
+
+def _refuse(world: World, http: Request, request: AuthorizationRequest, refused: Refused) -> Response:
+    return send_error_back(
+        world, request, refused.error, subcode=refused.subcode, correlation=correlation_id(http)
+    )
+
+
+def advance(step: Step) -> Response:
+    """Go as far as possible without a page, then show that page."""
+    page = _choose_account(step)
+    if page is not None:
+        return page
+    home = step.world.find_user(step.flow.oid)
+    if home is None:
+        return pages.address_page(
+            step.world, step.flow, step.request, message=_no_such_account(step.flow.address)
+        )
+    page = _prove(step, home)
+    if page is not None:
+        return page
+    tenant, user = resolve_identity(step, home)
+    page = _check_policies(step, tenant, user, home)
+    if page is not None:
+        return page
+    return _consent(step, tenant, user, home)
+
+
+# -- who -------------------------------------------------------------------------------------------------------------
+
+
+def _choose_account(step: Step) -> Response | None:
+    flow, request, session = step.flow, step.request, step.session
+    if flow.oid:
+        return None
+    usable = [account for account in session.accounts if _fits(step, account)]
+    if step.is_silent:
+        return _choose_silently(step, usable)
+    if request.is_for_tenant or request.prompt == "select_account":
+        return pages.pick_page(step.world, flow, request, session)
+    hint = request.params.get("login_hint", "")
+    if hint:
+        hinted = _hinted(step, hint)
+        if hinted is None:
+            flow.address = hint[:256]
+            return _ask_address(step, hint)
+        flow.oid = hinted.oid
+        return None
+    if len(usable) == 1:
+        flow.oid = usable[0].oid
+        return None
+    return pages.pick_page(step.world, flow, request, session)
+
+
+def _choose_silently(step: Step, usable: list[SignedIn]) -> None:
+    hint = step.request.params.get("login_hint", "")
+    hinted = _hinted(step, hint) if hint else None
+    if hinted is not None:
+        usable = [account for account in usable if account.oid == hinted.oid]
+    if not usable:
+        raise Refused(EntraError(50058))
+    if len(usable) > 1:
+        raise Refused(EntraError(16000))
+    step.flow.oid = usable[0].oid
+
+
+def _fits(step: Step, account: SignedIn) -> bool:
+    home = step.world.find_user(account.oid)
+    tenant = step.request.authority.tenant
+    if home is None:
+        return False
+    domain = step.request.params.get("domain_hint", "").lower()
+    if domain not in ("", "organizations", "consumers") and domain not in home.tenant.domains:
+        return False
+    return tenant is None or home.tenant is tenant or step.world.guest_in(tenant, home) is not None
+
+
+def _hinted(step: Step, hint: str) -> User | None:
+    if hint.startswith("O."):
+        content = unseal(step.world, "login hint", hint[2:])
+        found = step.world.find_user(content["oid"]) if content else None
+    else:
+        found = step.world.find_user(hint)
+    return step.world.home_of(found) if found else None
+
+
+def choose(step: Step, form: dict[str, str]) -> Response:
+    """Take the answer of the account picker or of the address page."""
+    flow, account = step.flow, form.get("account", "")
+    if form.get("add_tenant"):
+        _add_tenant(step, form["add_tenant"])
+        return _take_address(step, form.get("address", ""))
+    if account == "other":
+        return pages.address_page(step.world, flow, step.request)
+    if account == "back":
+        return pages.pick_page(step.world, flow, step.request, step.session)
+    if account:
+        return _take_address(step, account)
+    return _take_address(step, form.get("address", ""))
+
+
+def _add_tenant(step: Step, domain: str) -> None:
+    from m365_emulator.world.seed.build import add_tenant
+
+    domain = domain.lower().strip()[:253]
+    if domain and step.world.find_tenant(domain) is None and domain not in PERSONAL_DOMAINS:
+        add_tenant(step.world, domain)
+
+
+def _take_address(step: Step, address: str) -> Response:
+    flow = step.flow
+    flow.address = address.strip()[:256]
+    found = step.world.find_user(flow.address) if flow.address else None
+    home = step.world.home_of(found) if found else None
+    if home is None:
+        return _ask_address(step, flow.address)
+    flow.oid, flow.is_chosen = home.oid, True
+    return advance(step)
+
+
+def _ask_address(step: Step, address: str) -> Response:
+    domain = address.rpartition("@")[2].lower()
+    if not address:
+        return pages.address_page(step.world, step.flow, step.request, message="Enter an address.")
+    if domain in PERSONAL_DOMAINS:
+        raise Stopped(EntraError(500208, f"Account: '{address[:120]}'."), offers_other_account=True)
+    if "@" in address and step.world.find_tenant(domain) is None:
+        return pages.address_page(
+            step.world,
+            step.flow,
+            step.request,
+            message=f"The emulator has no tenant called {domain}.",
+            unknown_domain=domain,
+        )
+    return pages.address_page(step.world, step.flow, step.request, message=_no_such_account(address))
+
+
+def _no_such_account(address: str) -> str:
+    return f"There is no account {address[:120]}." if address else "Enter an address."
+
+
+# -- proof -----------------------------------------------------------------------------------------------------------
+
+
+def _prove(step: Step, home: User) -> Response | None:
+    flow, session = step.flow, step.session
+    if flow.is_proved:
+        return None
+    known = session.find(home)
+    max_age = step.request.params.get("max_age", "")
+    if known is not None and max_age.isdigit():
+        age = (step.world.clock.now() - known.signed_in_at).total_seconds()
+        known = known if age <= int(max_age) else None
+    if known is not None and step.request.prompt != "login":
+        flow.is_proved, flow.passed_mfa = True, known.passed_mfa
+        return None
+    if step.is_silent:
+        raise Refused(EntraError(50058))
+    return pages.password_page(step.world, flow, step.request, home)
+
+
+def take_password(step: Step, form: dict[str, str]) -> Response:
+    """Take the answer of the password page."""
+    flow = step.flow
+    home = step.world.find_user(flow.oid) if flow.oid else None
+    if home is None or form.get("decision") == "back":
+        flow.oid, flow.is_chosen = "", False
+        return pages.pick_page(step.world, flow, step.request, step.session)
+    tenant = step.request.authority.tenant or home.tenant
+    if tenant.policies.wrong_password:
+        message = "AADSTS50126: That address or password is not right. (A scenario says so.)"
+        return pages.password_page(step.world, flow, step.request, home, message)
+    if not home.account_enabled:
+        raise Stopped(EntraError(50057, f"Account: '{home.upn}'."), offers_other_account=True)
+    step.session.sign_in(home)
+    flow.is_proved, flow.passed_mfa = True, False
+    return advance(step)
+
+
+def take_second_step(step: Step, form: dict[str, str]) -> Response:
+    """Take the answer of the second step."""
+    home = step.world.find_user(step.flow.oid) if step.flow.oid else None
+    if home is None or not step.flow.is_proved:
+        return advance(step)
+    if form.get("decision") != "approve":
+        raise Stopped(EntraError(50074), offers_other_account=True)
+    step.session.sign_in(home, passed_mfa=True)
+    step.flow.passed_mfa = True
+    return advance(step)
+
+
+# -- where -----------------------------------------------------------------------------------------------------------
+
+
+def resolve_identity(step: Step, home: User) -> tuple[Tenant, User]:
+    """Return the tenant signed in to and who the person is there.
+
+    Raises:
+        Refused, Stopped: The person is nobody in that tenant (50020) or uses a personal account.
+    """
+    world, authority = step.world, step.request.authority
+    tenant = authority.tenant or home.tenant
+    if tenant.policies.personal_accounts_only:
+        raise Stopped(EntraError(500208, f"Account: '{home.upn}'."), offers_other_account=True)
+    if tenant.policies.wrong_account and home.tenant is tenant:
+        home = _swapped(step, home, tenant)
+        tenant = authority.tenant or home.tenant
+    if home.tenant is tenant:
+        return tenant, home
+    guest = world.guest_in(tenant, home)
+    if guest is not None:
+        return tenant, guest
+    error = EntraError(50020, f"User account '{home.upn}', tenant '{tenant.display_name}'.")
+    if step.request.is_for_tenant:
+        raise Refused(error)
+    raise Stopped(error, offers_other_account=True)
+
+
+def _swapped(step: Step, home: User, tenant: Tenant) -> User:
+    """Return somebody else, for scenarios that pretend the person picked the wrong account."""
+    if tenant.policies.wrong_account == "other_person":
+        others = [
+            user for user in tenant.users if user.licensed and user is not home and user.account_enabled
+        ]
+        return others[-1] if others else home
+    apps_home = step.request.app.home_tenant_id
+    for other in reversed(step.world.tenants):
+        if other is tenant or other.id == apps_home:
+            continue
+        admins = [user for user in other.users if GLOBAL_ADMINISTRATOR in user.roles]
+        if admins:
+            return admins[0]
+    return home
+
+
+def _check_policies(step: Step, tenant: Tenant, user: User, home: User) -> Response | None:
+    policies, app = tenant.policies, step.request.app
+    step.http.state.tenant_id = tenant.id
+    if policies.outage:
+        raise Refused(EntraError(90033))
+    if policies.unknown_failure:
+        raise Refused(EntraError(9999999))
+    if policies.tenant_restrictions:
+        raise Stopped(EntraError(500021, f"Tenant: '{tenant.display_name}'."))
+    if policies.cross_tenant_access_blocked:
+        raise Refused(EntraError(500212))
+    if not user.account_enabled:
+        raise Stopped(EntraError(50057, f"Account: '{user.upn}'."), offers_other_account=True)
+    principal = tenant.service_principals.get(app.app_id)
+    if app.is_disabled or policies.app_disabled or (principal and not principal.account_enabled):
+        raise Stopped(EntraError(7000112, f"Application: '{app.app_id}' ({app.display_name})."))
+    if policies.sign_in_blocked or policies.allowed_locations_only:
+        raise Stopped(EntraError(53003, claims=policy_claims(tenant)))
+    if policies.compliant_device_required:
+        raise Stopped(EntraError(53000))
+    if (policies.mfa_required or user.mfa_required or _asks_for_mfa(step)) and not step.flow.passed_mfa:
+        if step.is_silent:
+            raise Refused(EntraError(50076, error="interaction_required"))
+        return pages.second_step_page(step.world, step.flow, home, tenant)
+    return None
+
+
+def _asks_for_mfa(step: Step) -> bool:
+    """Say whether the client passes on a challenge that names the tenant's policy."""
+    return "capolids" in step.request.params.get("claims", "") and not step.flow.passed_mfa
+
+
+# -- consent ---------------------------------------------------------------------------------------------------------
+
+
+def decision_for(step: Step, tenant: Tenant, user: User) -> ConsentDecision:
+    """Return what this request has to ask in this tenant."""
+    if step.request.is_for_tenant:
+        return decide_for_tenant(tenant, user, step.request.app, step.scopes)
+    scopes = step.scopes or ScopeRequest("")
+    forced = step.request.prompt == "consent"
+    return decide(step.world, tenant, user, step.request.app, scopes, forced=forced)
+
+
+def _consent(step: Step, tenant: Tenant, user: User, home: User) -> Response:
+    decision = decision_for(step, tenant, user)
+    if EXCHANGE in decision.permissions.delegated and not tenant.policies.exchange_subscribed:
+        raise Stopped(EntraError(650052, "Service: 'Office 365 Exchange Online'."))
+    if decision.ask is Ask.NOTHING:
+        return _finish(step, tenant, user, home)
+    if step.is_silent:
+        raise Refused(EntraError(65001, error="consent_required"))
+    if decision.ask is Ask.ADMIN_APPROVAL:
+        return pages.approval_page(step.world, step.flow, step.request, user, tenant, decision)
+    return pages.consent_page(step.world, step.flow, step.request, user, tenant, decision)
+
+
+def _proved_identity(step: Step) -> tuple[Tenant, User, User] | None:
+    home = step.world.find_user(step.flow.oid) if step.flow.oid else None
+    if home is None or not step.flow.is_proved:
+        return None
+    tenant, user = resolve_identity(step, home)
+    return tenant, user, home
+
+
+def take_consent(step: Step, form: dict[str, str]) -> Response:
+    """Take the answer of the permissions page."""
+    known = _proved_identity(step)
+    if known is None:
+        return advance(step)
+    tenant, user, home = known
+    if form.get("decision") != "accept" or tenant.policies.decline_consent:
+        raise Refused(EntraError(65004))
+    page = _check_policies(step, tenant, user, home)
+    if page is not None:
+        return page
+    decision = decision_for(step, tenant, user)
+    if decision.ask is Ask.ADMIN_APPROVAL:
+        return pages.approval_page(step.world, step.flow, step.request, user, tenant, decision)
+    if decision.ask is not Ask.NOTHING:
+        for_everybody = decision.ask is Ask.ORGANIZATION or (
+            decision.ask is Ask.PERSON_OR_ORGANIZATION and bool(form.get("for_organization"))
+        )
+        record_consent(
+            tenant,
+            step.request.app,
+            ConsentRecord(decision.permissions.delegated, decision.permissions.application),
+            now=step.world.clock.now(),
+            for_user=None if for_everybody else user,
+            replaces=step.request.is_for_tenant and tenant.policies.reconsent_drops_earlier_grants,
+        )
+    return _finish(step, tenant, user, home)
+
+
+def take_approval_request(step: Step, form: dict[str, str]) -> Response:
+    """Take the answer of "Approval required"."""
+    from m365_emulator.entra.reviews import ask_reviewers
+
+    known = _proved_identity(step)
+    if known is None:
+        return advance(step)
+    tenant, user, _ = known
+    decision = decision_for(step, tenant, user)
+    if form.get("decision") != "request" or decision.ask is not Ask.ADMIN_APPROVAL:
+        return leave(step)
+    reason = form.get("justification", "").strip()
+    if not reason:
+        message = "Say why you need this app."
+        return pages.approval_page(step.world, step.flow, step.request, user, tenant, decision, message)
+    ask_reviewers(step.world, tenant, user, step.request.app, decision.permissions, reason)
+    return pages.request_sent_page(step.world, step.flow, step.request, user, tenant)
+
+
+def leave(step: Step) -> Response:
+    """Take "Return to the app without granting": `access_denied` with `error_subcode=cancel`."""
+    known = _proved_identity(step)
+    decision = decision_for(step, known[0], known[1]) if known else None
+    if decision is not None and decision.is_risky:
+        raise Refused(EntraError(decision.code))
+    raise Refused(EntraError(0, error="access_denied"), subcode="cancel")
+
+
+def _finish(step: Step, tenant: Tenant, user: User, home: User) -> Response:
+    request = step.request
+    if not request.is_for_tenant and not is_assigned(tenant, user, request.app):
+        raise Stopped(
+            EntraError(50105, f"Account '{user.upn}', application '{request.app.display_name}'."),
+            offers_other_account=True,
+        )
+    account = step.session.find(home) or step.session.sign_in(home, passed_mfa=step.flow.passed_mfa)
+    sign_in = SignIn(tenant, user, account.signed_in_at, step.flow.passed_mfa, account.session_id)
+    return finish(step.world, request, step.scopes, sign_in)

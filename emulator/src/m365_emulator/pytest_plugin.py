@@ -1,0 +1,1 @@
+"""Pytest plugin: one fixture that starts the emulator on free ports."""

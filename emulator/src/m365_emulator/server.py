@@ -1,0 +1,153 @@
+"""One app for the three services, served over plain HTTP and over TLS at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from m365_emulator import control, ews, graph
+from m365_emulator.dispatch import TRANSPORT, Dispatcher, Service
+from m365_emulator.entra.routes import routes as entra_routes
+from m365_emulator.tls import TLSFiles, ensure_certificates
+
+if TYPE_CHECKING:
+    from m365_emulator.world.world import World
+
+STOP_SECONDS = 1
+"""How long open requests may still run after a stop signal; streams are cut then."""
+
+
+def create_app(world: World) -> Dispatcher:
+    """Return the ASGI app of all services over one world."""
+    return Dispatcher(
+        world,
+        entra=Service(entra_routes(world)),
+        control=Service(control.routes(world)),
+        resources=[Service(package.routes(world)) for package in (graph, ews) if hasattr(package, "routes")],
+    )
+
+
+class EmulatorProtocol(HttpToolsProtocol):
+    """HTTP as uvicorn speaks it; lets faults reach the connection itself."""
+
+    def on_message_begin(self) -> None:
+        """Put the transport into the request's scope."""
+        super().on_message_begin()
+        scope: Any = self.scope
+        scope["extensions"] = {TRANSPORT: {"transport": self.transport}}
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to whoever runs several of them."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@dataclass(slots=True)
+class Emulator:
+    """A running emulator: an app, two listeners, certificates.
+
+    Args:
+        home: Folder of certificates and signing keys.
+        http_port, https_port: 0 takes a free port.
+    """
+
+    world: World
+    home: Path
+    host: str = "127.0.0.1"
+    http_port: int = 0
+    https_port: int = 0
+    tls: TLSFiles = field(init=False)
+    _servers: list[_Server] = field(default_factory=list[_Server], init=False)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]], init=False)
+
+    @property
+    def http_url(self) -> str:
+        """Base URL without TLS."""
+        return f"http://{self.host}:{self.http_port}"
+
+    @property
+    def https_url(self) -> str:
+        """Base URL with TLS; its certificate names localhost."""
+        return f"https://localhost:{self.https_port}"
+
+    async def start(self) -> None:
+        """Listen; returns when both listeners accept connections.
+
+        Raises:
+            OSError: A port is taken; choose another or 0.
+        """
+        domains = [domain for tenant in self.world.tenants for domain in tenant.domains]
+        self.tls = ensure_certificates(self.home, domains)
+        app = create_app(self.world)
+        plain = _listen(self.host, self.http_port)
+        secure = _listen(self.host, self.https_port)
+        self.http_port, self.https_port = plain.getsockname()[1], secure.getsockname()[1]
+        self._serve(app, plain, {})
+        self._serve(
+            app, secure, {"ssl_certfile": str(self.tls.certificate), "ssl_keyfile": str(self.tls.key)}
+        )
+        while not all(server.started for server in self._servers):
+            for task in self._tasks:
+                if task.done():
+                    await task
+            await asyncio.sleep(0.005)
+
+    def _serve(self, app: Dispatcher, listener: socket.socket, tls: dict[str, Any]) -> None:
+        config = uvicorn.Config(
+            app,
+            http=EmulatorProtocol,
+            ws="none",
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            date_header=True,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=STOP_SECONDS,
+            **tls,
+        )
+        server = _Server(config)
+        self._servers.append(server)
+        self._tasks.append(asyncio.create_task(server.serve(sockets=[listener])))
+
+    async def stop(self) -> None:
+        """Stop listening; open requests get a second to finish."""
+        for server in self._servers:
+            server.should_exit = True
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def run_until_stopped(self) -> None:
+        """Serve until SIGINT or SIGTERM, then stop."""
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stopped.set)
+        waiting = asyncio.create_task(stopped.wait())
+        await asyncio.wait([waiting, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        await self.stop()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    listener.listen(1024)
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,104 @@
+"""Keep the whole world in bytes: named snapshots, and the file it persists to.
+
+The format is Python's pickle, read by an unpickler that builds nothing but the
+emulator's own classes and plain values, so a file from elsewhere cannot run code.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle  # noqa: S403 - read only through _Unpickler below
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from m365_emulator.world.world import World
+
+FORMAT = b"m365-emulator world 1\n"
+_PLAIN = {
+    ("builtins", "set"),
+    ("builtins", "frozenset"),
+    ("builtins", "bytearray"),
+    ("builtins", "complex"),
+    ("builtins", "getattr"),
+    ("collections", "deque"),
+    ("collections", "OrderedDict"),
+    ("collections", "defaultdict"),
+    ("datetime", "datetime"),
+    ("datetime", "date"),
+    ("datetime", "time"),
+    ("datetime", "timedelta"),
+    ("datetime", "timezone"),
+    ("random", "Random"),
+    ("copyreg", "_reconstructor"),
+    ("copyreg", "__newobj__"),
+    ("builtins", "object"),
+    ("builtins", "int"),
+    ("builtins", "list"),
+    ("builtins", "dict"),
+    ("zoneinfo", "ZoneInfo._unpickle"),
+    ("zoneinfo", "ZoneInfo"),
+    ("uuid", "UUID"),
+}
+_STATE = (
+    "seed", "source", "rng", "clock", "faults", "tenants", "apps", "active_scenarios", "messages_per_mailbox",
+    "mailboxes", "state", "secret",
+)  # fmt: skip
+
+
+class SnapshotError(ValueError):
+    """The bytes are not a world that this version can read; start afresh without them."""
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        is_ours = module_name.startswith("m365_emulator.")
+        if is_ours or (module_name, global_name) in _PLAIN:
+            return super().find_class(module_name, global_name)
+        raise SnapshotError(f"The snapshot holds a {module_name}.{global_name}.")
+
+
+def dump(world: World) -> bytes:
+    """Return the world as bytes; request log and signing keys are not part of it."""
+    content = {name: getattr(world, name) for name in _STATE}
+    buffer = io.BytesIO()
+    buffer.write(FORMAT)
+    pickler = pickle.Pickler(buffer, protocol=5)
+    pickler.persistent_id = lambda thing: "world" if thing is world else None  # type: ignore[method-assign]
+    pickler.dump(content)
+    return buffer.getvalue()
+
+
+def restore(world: World, data: bytes) -> None:
+    """Make `world` what it was when `data` was dumped.
+
+    Raises:
+        SnapshotError: The bytes are not a snapshot of this version; nothing is changed.
+    """
+    if not data.startswith(FORMAT):
+        raise SnapshotError("This is not a snapshot of this version.")
+    unpickler = _Unpickler(io.BytesIO(data[len(FORMAT) :]))
+    unpickler.persistent_load = lambda _: world  # type: ignore[method-assign]
+    try:
+        content: dict[str, Any] = unpickler.load()
+    except SnapshotError:
+        raise
+    except Exception as error:  # noqa: BLE001 - pickle raises anything on broken input
+        raise SnapshotError("The snapshot is damaged.") from error
+    world.adopt({name: content[name] for name in _STATE})
+
+
+def save(world: World, path: Path) -> None:
+    """Write the world to a file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(dump(world))
+    partial.replace(path)
+
+
+def load(world: World, path: Path) -> None:
+    """Read the world from a file written by `save`; raises SnapshotError."""
+    restore(world, path.read_bytes())
