@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import structlog
 from pydantic import SecretStr
 from sqlalchemy import text
@@ -18,19 +19,35 @@ from ostiary import __version__
 from ostiary.adapters.entra.assertion import ClientCredential, ClientSecret, load_certificate
 from ostiary.adapters.entra.client import EntraAuthorizationServer
 from ostiary.adapters.entra.clouds import Cloud, resolve_cloud
+from ostiary.adapters.graph.calendar import GraphCalendarGateway
+from ostiary.adapters.graph.client import GraphClient
+from ostiary.adapters.graph.mail import GraphMailGateway
+from ostiary.adapters.graph.probe import GraphMailboxProbe
 from ostiary.adapters.http_session import create_session
 from ostiary.adapters.keys.file import FileKeyService, create_key_file
 from ostiary.adapters.sql.embedded import EmbeddedServer
 from ostiary.adapters.sql.engine import create_engine, driver_url
 from ostiary.adapters.sql.migrate import SchemaState, downgrade, schema_state, upgrade
 from ostiary.adapters.sql.unit_of_work import SQLTransactions
+from ostiary.core.access.service import AccessService
+from ostiary.core.audit.service import AuditService
+from ostiary.core.calendar.ports import CalendarGateway
+from ostiary.core.calendar.service import CalendarService
+from ostiary.core.connections.mailboxes import Mailboxes
+from ostiary.core.connections.ports import MailboxProbe
+from ostiary.core.connections.service import ConnectionService
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock, SystemClock
 from ostiary.core.kernel.entropy import Entropy, SystemEntropy
 from ostiary.core.kernel.errors import Misconfigured
 from ostiary.core.kernel.secret import Secret
+from ostiary.core.mail.ports import MailGateway
+from ostiary.core.mail.service import MailService
+from ostiary.core.organizations.service import OrganizationService
 from ostiary.core.signin.model import AppRegistration, RedirectAddresses, Registrations
+from ostiary.core.signin.ports import AuthorizationServer
 from ostiary.core.signin.service import SignInService
+from ostiary.core.tenants.service import TenantService
 from ostiary.core.vault.service import VaultService
 from ostiary.health import Health
 from ostiary.metrics import Metrics
@@ -74,6 +91,13 @@ class Services:
     registrations: Registrations
     vault: VaultService
     signin: SignInService
+    tenants: TenantService
+    organizations: OrganizationService
+    access: AccessService
+    audit: AuditService
+    connections: ConnectionService
+    mail: MailService
+    calendar: CalendarService
     health: Health
     metrics: Metrics
 
@@ -95,9 +119,6 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
         stack.push_async_callback(engine.dispose)
         await _require_durability(settings, engine)
         metrics = Metrics()
-        transactions = SQLTransactions(engine, clock=clock, entropy=entropy)
-        cloud = _cloud(settings)
-        registrations = _registrations(settings)
         session = await stack.enter_async_context(
             create_session(
                 user_agent=f"ostiary/{__version__}",
@@ -105,22 +126,34 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
                 observe=_Observer(metrics),
             )
         )
-        authorization_server = EntraAuthorizationServer(
-            session=session,
-            cloud=cloud,
-            credentials=_credentials(settings),
-            clock=clock,
-            entropy=entropy,
-        )
+        transactions = SQLTransactions(engine, clock=clock, entropy=entropy)
+        registrations = _registrations(settings)
+        microsoft = _microsoft(settings, session, clock, entropy)
+        vault = VaultService(keys=keys, entropy=entropy)
         signin = SignInService(
             transactions=transactions,
             clock=clock,
             entropy=entropy,
-            authorization_server=authorization_server,
+            authorization_server=microsoft.authorization_server,
             registrations=registrations,
             addresses=RedirectAddresses(settings.public_url, settings.effective_console_url),
             flow_key=keys.instance_key("flows"),
         )
+        tenants = TenantService(transactions=transactions, clock=clock, entropy=entropy)
+        connections = ConnectionService(
+            transactions=transactions,
+            clock=clock,
+            entropy=entropy,
+            sign_in=signin,
+            authorization_server=microsoft.authorization_server,
+            registrations=registrations,
+            tenants=tenants,
+            vault=vault,
+            probes=microsoft.probes,
+            return_urls=settings.return_urls,
+            offer_ews=settings.offer_ews,
+        )
+        mailboxes = Mailboxes(transactions=transactions, source=connections)
         yield Services(
             settings=settings,
             clock=clock,
@@ -128,8 +161,22 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             transactions=transactions,
             database_parameters=_parameters(url),
             registrations=registrations,
-            vault=VaultService(keys=keys, entropy=entropy),
+            vault=vault,
             signin=signin,
+            tenants=tenants,
+            organizations=OrganizationService(transactions=transactions, clock=clock, entropy=entropy),
+            access=AccessService(
+                transactions=transactions,
+                clock=clock,
+                entropy=entropy,
+                signin=signin,
+                registrations=registrations,
+                api_key_hash_key=keys.instance_key("api keys"),
+            ),
+            audit=AuditService(transactions=transactions),
+            connections=connections,
+            mail=MailService(mailboxes=mailboxes, gateways=microsoft.mail),
+            calendar=CalendarService(mailboxes=mailboxes, gateways=microsoft.calendar),
             health=Health({"database": lambda: _ping(engine), "keys": keys.health}),
             metrics=metrics,
         )
@@ -146,6 +193,35 @@ async def database_url(settings: Settings) -> AsyncGenerator[str]:
         yield server.url
     finally:
         await asyncio.to_thread(server.stop)
+
+
+@dataclass(frozen=True, slots=True)
+class _Microsoft:
+    """Everything that talks to Microsoft, by access method where there are two ways."""
+
+    authorization_server: AuthorizationServer
+    probes: Mapping[AccessMethod, MailboxProbe]
+    mail: Mapping[AccessMethod, MailGateway]
+    calendar: Mapping[AccessMethod, CalendarGateway]
+
+
+def _microsoft(
+    settings: Settings, session: aiohttp.ClientSession, clock: Clock, entropy: Entropy
+) -> _Microsoft:
+    cloud = _cloud(settings)
+    graph = GraphClient(session, host_url=cloud.graph_url)
+    return _Microsoft(
+        authorization_server=EntraAuthorizationServer(
+            session=session,
+            cloud=cloud,
+            credentials=_credentials(settings),
+            clock=clock,
+            entropy=entropy,
+        ),
+        probes={AccessMethod.GRAPH: GraphMailboxProbe(graph)},
+        mail={AccessMethod.GRAPH: GraphMailGateway(graph)},
+        calendar={AccessMethod.GRAPH: GraphCalendarGateway(graph)},
+    )
 
 
 def microsoft_hosts(settings: Settings) -> dict[str, str]:

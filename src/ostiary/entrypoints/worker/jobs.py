@@ -8,15 +8,29 @@ from typing import Final
 
 from ostiary.bootstrap import Services
 
+Arguments = Mapping[str, str]
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """A named piece of background work."""
 
     name: str
-    run: Callable[[Services, Mapping[str, str]], Awaitable[None]]
+    run: Callable[[Services, Arguments], Awaitable[object]]
     cron: str | None = None
     """When it also runs by itself: minute, hour, day, month, weekday, in UTC."""
 
 
-JOBS: Final[tuple[Job, ...]] = ()
+JOBS: Final[tuple[Job, ...]] = (
+    Job("sign_in.forget_expired", lambda services, _: services.signin.forget_expired(), "*/15 * * * *"),
+    Job(
+        "connections.expire_unconfirmed",
+        lambda services, _: services.connections.confirmation.expire_unconfirmed(),
+        "* * * * *",
+    ),
+    Job("connections.refresh_idle", lambda services, _: services.connections.refresh_idle(), "23 * * * *"),
+    Job(
+        "connections.recheck_waiting",
+        lambda services, given: services.connections.recheck_waiting(given["organization_id"]),
+    ),
+)
