@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
     Boolean,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
+    LargeBinary,
     RowMapping,
     String,
     Table,
     Text,
     delete,
     func,
+    or_,
     select,
     text,
     update,
@@ -62,6 +66,9 @@ approval_waiters: Final = Table(
     Column("mail", Boolean, nullable=False),
     Column("calendar", Boolean, nullable=False),
     Column("joined_at", UTCDateTime, nullable=False),
+    Column("browser_hash", LargeBinary),
+    Column("return_url", Text),
+    Column("link_reference", String(16)),
 )
 
 _OPEN: Final = tuple(state.value for state in OPEN_STATES)
@@ -110,6 +117,42 @@ class SQLApprovalRequestStore:
             raise NotFound("There is no such request.")
         return _request(row)
 
+    async def open_since(self, moment: datetime, *, limit: int) -> tuple[ApprovalRequest, ...]:
+        statement = (
+            select(approval_requests)
+            .where(approval_requests.c.state.in_(_OPEN), approval_requests.c.created_at <= moment)
+            .order_by(approval_requests.c.created_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        rows = (await self._connection.execute(statement)).mappings()
+        return tuple(_request(row) for row in rows)
+
+    async def find(self, request_id: str) -> ApprovalRequest | None:
+        statement = select(approval_requests).where(approval_requests.c.id == request_id)
+        row = (await self._connection.execute(statement)).mappings().one_or_none()
+        return None if row is None else _request(row)
+
+    async def find_waiter(
+        self, request_id: str, *, browser_hash: bytes | None, member_id: str | None
+    ) -> Waiter | None:
+        who: list[ColumnElement[bool]] = []
+        if browser_hash is not None:
+            who.append(approval_waiters.c.browser_hash == browser_hash)
+        if member_id is not None:
+            who.append(approval_waiters.c.member_id == member_id)
+        if not who:
+            return None
+        statement = (
+            select(approval_waiters)
+            .where(approval_waiters.c.request_id == request_id, or_(*who))
+            # The member who is known for sure comes before one who used the same browser.
+            .order_by((approval_waiters.c.member_id == (member_id or "")).desc())
+            .limit(1)
+        )
+        row = (await self._connection.execute(statement)).mappings().one_or_none()
+        return None if row is None else _waiter(row)
+
     async def find_open(
         self, *, organization_id: str, method: AccessMethod, for_update: bool = False
     ) -> ApprovalRequest | None:
@@ -151,7 +194,13 @@ class SQLApprovalRequestStore:
         return tuple(_request(row) for row in rows)
 
     async def join(self, waiter: Waiter) -> bool:
-        values: dict[str, Any] = {"mail": waiter.mail, "calendar": waiter.calendar}
+        values: dict[str, Any] = {
+            "mail": waiter.mail,
+            "calendar": waiter.calendar,
+            "browser_hash": waiter.browser_hash,
+            "return_url": waiter.return_url,
+            "link_reference": waiter.link_reference,
+        }
         known = (
             select(approval_waiters.c.member_id)
             .where(
@@ -189,16 +238,7 @@ class SQLApprovalRequestStore:
             .order_by(approval_waiters.c.joined_at, approval_waiters.c.member_id)
         )
         rows = (await self._connection.execute(statement)).mappings()
-        return tuple(
-            Waiter(
-                request_id=row["request_id"],
-                member_id=row["member_id"],
-                mail=row["mail"],
-                calendar=row["calendar"],
-                joined_at=row["joined_at"],
-            )
-            for row in rows
-        )
+        return tuple(_waiter(row) for row in rows)
 
     async def count_waiting(self, organization_id: str) -> int:
         statement = (
@@ -229,6 +269,19 @@ def _request_values(request: ApprovalRequest) -> dict[str, Any]:
         "decline_reason": request.decline_reason,
         "resolved_at": request.resolved_at,
     }
+
+
+def _waiter(row: RowMapping) -> Waiter:
+    return Waiter(
+        request_id=row["request_id"],
+        member_id=row["member_id"],
+        mail=row["mail"],
+        calendar=row["calendar"],
+        joined_at=row["joined_at"],
+        browser_hash=row["browser_hash"],
+        return_url=row["return_url"],
+        link_reference=row["link_reference"],
+    )
 
 
 def _request(row: RowMapping) -> ApprovalRequest:

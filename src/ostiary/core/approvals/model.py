@@ -66,3 +66,9 @@ class Waiter:
     mail: bool
     calendar: bool
     joined_at: datetime
+    browser_hash: bytes | None = None
+    """Of the browser they asked in: it may follow the request after the connect session has ended."""
+    return_url: str | None = None
+    """Where the vendor's app waits for them, from the session they asked in."""
+    link_reference: str | None = None
+    """The newest link made for their message to the administrator."""

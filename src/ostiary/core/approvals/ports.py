@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Protocol
 
 from ostiary.core.approvals.model import ApprovalRequest, ApprovalRequestState, Waiter
-from ostiary.core.audit.ports import AuditTrail
-from ostiary.core.consent.ports import AdminConsentLinkStore, ConsentStore
+from ostiary.core.consent.ports import ConsentTransaction
 from ostiary.core.kernel.access_method import AccessMethod
-from ostiary.core.kernel.jobs import JobQueue
-from ostiary.core.organizations.ports import MemberStore, OrganizationStore
-from ostiary.core.tenants.ports import TenantStore
 
 
 class ApprovalRequestStore(Protocol):
@@ -37,6 +34,20 @@ class ApprovalRequestStore(Protocol):
     async def list_for(
         self, organization_id: str, *, states: tuple[ApprovalRequestState, ...] | None = None
     ) -> tuple[ApprovalRequest, ...]: ...
+    async def open_since(self, moment: datetime, *, limit: int) -> tuple[ApprovalRequest, ...]:
+        """Open requests made at or before ``moment``; locked against other workers."""
+        ...
+
+    async def find(self, request_id: str) -> ApprovalRequest | None:
+        """For a caller who proves by browser that they wait for it; all others name the organization."""
+        ...
+
+    async def find_waiter(
+        self, request_id: str, *, browser_hash: bytes | None, member_id: str | None
+    ) -> Waiter | None:
+        """The waiting member of this browser, or the one with this id."""
+        ...
+
     async def join(self, waiter: Waiter) -> bool:
         """Add the member, or keep what they chose this time. True when they were not waiting yet."""
         ...
@@ -46,22 +57,8 @@ class ApprovalRequestStore(Protocol):
     async def count_waiting(self, organization_id: str) -> int: ...
 
 
-class ApprovalTransaction(Protocol):
-    """What one transaction of approvals can reach."""
+class ApprovalTransaction(ConsentTransaction, Protocol):
+    """What one transaction of approvals can reach: all that consent can, and the requests themselves."""
 
     @property
     def approval_requests(self) -> ApprovalRequestStore: ...
-    @property
-    def admin_consent_links(self) -> AdminConsentLinkStore: ...
-    @property
-    def consents(self) -> ConsentStore: ...
-    @property
-    def organizations(self) -> OrganizationStore: ...
-    @property
-    def members(self) -> MemberStore: ...
-    @property
-    def tenants(self) -> TenantStore: ...
-    @property
-    def audit(self) -> AuditTrail: ...
-    @property
-    def jobs(self) -> JobQueue: ...

@@ -445,6 +445,9 @@ def upgrade() -> None:
         sa.Column("mail", sa.Boolean(), nullable=False),
         sa.Column("calendar", sa.Boolean(), nullable=False),
         sa.Column("joined_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("browser_hash", sa.LargeBinary(), nullable=True),
+        sa.Column("return_url", sa.Text(), nullable=True),
+        sa.Column("link_reference", sa.String(length=16), nullable=True),
         sa.ForeignKeyConstraint(
             ["request_id"],
             ["approval_requests.id"],
