@@ -14,10 +14,27 @@ from starlette.routing import BaseRoute, Route
 from m365_emulator.world.world import World
 
 from .app import GraphApp
+from .batch import Batch
 from .operations import OperationTable
+from .uploads import UPLOAD_PATH, UploadApp
 
 METHODS = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"]
-_MODULES = ("people", "folders", "messages", "calendars", "events", "settings")
+_MODULES = (
+    "people",
+    "folders",
+    "folder_changes",
+    "messages",
+    "message_changes",
+    "sending",
+    "attachments",
+    "uploads",
+    "calendars",
+    "events",
+    "event_changes",
+    "delta",
+    "settings",
+    "translate",
+)
 
 
 def operation_table() -> OperationTable:
@@ -31,7 +48,10 @@ def operation_table() -> OperationTable:
 
 def routes(world: World) -> list[BaseRoute]:
     """Return the routes of Graph for a world."""
-    app = GraphApp(world, operation_table())
+    table = operation_table()
+    app = GraphApp(world, table)
+    for row in Batch(app.answer).operations.rows:
+        table.add(row)
     found: list[BaseRoute] = []
     directory = f"{__name__}.directory"
     if importlib.util.find_spec(directory) is not None:
@@ -39,6 +59,7 @@ def routes(world: World) -> list[BaseRoute]:
     found += [
         Route(f"/{version}/{{rest:path}}", app.__call__, methods=METHODS) for version in ("v1.0", "V1.0")
     ]
+    found.append(Route(f"{UPLOAD_PATH}/{{rest:path}}", UploadApp(world).__call__, methods=METHODS))
     return found
 
 

@@ -86,13 +86,14 @@ class Target:
     is_own: bool
 
 
-def read_token(world: World, header: str | None) -> AccessToken:
+def read_token(world: World, header: str | None, base_url: str) -> AccessToken:
     """Return the caller's token; raises GraphError 401 as Graph words it."""
     try:
         return read_access_token(world, header, AUDIENCES)
     except InvalidToken as error:
+        login = "https://login.microsoftonline.com" if base_url == "https://graph.microsoft.com" else base_url
         challenge = (
-            'Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", '
+            f'Bearer realm="", authorization_uri="{login}/common/oauth2/authorize", '
             'client_id="00000003-0000-0000-c000-000000000000"'
         )
         if error.claims_challenge:

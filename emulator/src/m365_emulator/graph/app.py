@@ -89,7 +89,7 @@ class GraphApp:
         headers: dict[str, str],
         content: bytes | None,
     ) -> tuple[Call, Operation]:
-        token = read_token(self._world, headers.get("authorization"))
+        token = read_token(self._world, headers.get("authorization"), base_url)
         if content is None:
             raise GraphError(413, "RequestEntityTooLarge", "The request is too large.")
         parsed = parse_path(path)

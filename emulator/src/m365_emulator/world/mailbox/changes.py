@@ -86,21 +86,24 @@ class ChangeLog:
         Raises:
             ChangesForgotten: The log was cut after that number; start a full round.
         """
-        self._check(number)
+        self.check(number)
         return _after(self._all, number)
 
     def in_folder_since(self, folder: int, number: int) -> list[Change]:
         """Return the item changes of one folder after `number`, oldest first; raises like `since`."""
-        self._check(number)
+        self.check(number)
         return _after(self._by_folder.get(folder, []), number)
 
-    def net_since(self, folder: int, number: int) -> list[NetChange]:
+    def net_since(self, folder: int, number: int, until: int | None = None) -> list[NetChange]:
         """Return at most one change per item of a folder: what came and went between is left out.
 
         Ordered by the last change of each item, oldest first. Raises like `since`.
+
+        Args:
+            until: Leave out what happened after this number, so that a round in pages stays the same round.
         """
         found: dict[int, list[Change]] = {}
-        for change in self.in_folder_since(folder, number):
+        for change in _up_to(self.in_folder_since(folder, number), until):
             found.setdefault(change.identity, []).append(change)
         net: list[NetChange] = []
         for identity, steps in found.items():
@@ -127,11 +130,11 @@ class ChangeLog:
         net.sort(key=lambda change: change.number)
         return net
 
-    def hierarchy_since(self, number: int) -> list[NetChange]:
-        """Return at most one change per folder; `entry` is the folder's number. Raises like `since`."""
-        self._check(number)
+    def hierarchy_since(self, number: int, until: int | None = None) -> list[NetChange]:
+        """Return at most one change per folder; `entry` is the folder's number. Takes and raises as `net_since`."""
+        self.check(number)
         found: dict[int, list[Change]] = {}
-        for change in _after(self._hierarchy, number):
+        for change in _up_to(_after(self._hierarchy, number), until):
             found.setdefault(change.entry, []).append(change)
         net: list[NetChange] = []
         for folder, steps in found.items():
@@ -151,10 +154,17 @@ class ChangeLog:
         """Cut the log: rounds that began at or before `number` can no longer be continued."""
         self._floor = max(self._floor, number + 1)
 
-    def _check(self, number: int) -> None:
+    def check(self, number: int) -> None:
+        """Raise ChangesForgotten if a round that began at `number` cannot be continued."""
         if number < self._floor:
             raise ChangesForgotten
 
 
 def _after(changes: list[Change], number: int) -> list[Change]:
     return changes[bisect_right(changes, number, key=lambda change: change.number) :]
+
+
+def _up_to(changes: list[Change], number: int | None) -> list[Change]:
+    if number is None:
+        return changes
+    return changes[: bisect_right(changes, number, key=lambda change: change.number)]

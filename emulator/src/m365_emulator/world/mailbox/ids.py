@@ -137,6 +137,10 @@ class IdCodec:
         """Return a folder's id as Graph writes it; folders have no other form of id."""
         return self.folder_ews_id(number).translate(_TO_REST)
 
+    def folder_entry_id(self, number: int) -> str:
+        """Return a folder's EntryID as translateExchangeIds writes it."""
+        return _pack_url(self.folder_entry(number))
+
     def ews_id(
         self,
         folder: int,

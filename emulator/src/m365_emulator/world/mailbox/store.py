@@ -20,7 +20,7 @@ from .errors import (
 )
 from .event import CalendarEvent
 from .folder import CALENDAR, MAIL, WELL_KNOWN_FOLDERS, CalendarLook, Folder
-from .ids import IdCodec, ItemKey, ObjectKey
+from .ids import IdCodec, IdFormat, ItemKey, ObjectKey
 from .item import NOT_SET, Attachment, Item
 from .message import Message
 from .recurrence import occurrence_at
@@ -342,6 +342,16 @@ class Mailbox:
         return ItemKey(
             item.folder.number, item.entry, item.identity, occurrence, attachment.key if attachment else None
         )
+
+    def folder_id(self, folder: Folder, target: IdFormat) -> str:
+        """Return a folder's id in any of the five formats; folders have no immutable form of their own."""
+        match target:
+            case IdFormat.EWS:
+                return self.ids.folder_ews_id(folder.number)
+            case IdFormat.ENTRY | IdFormat.IMMUTABLE_ENTRY:
+                return self.ids.folder_entry_id(folder.number)
+            case IdFormat.REST | IdFormat.IMMUTABLE_REST:
+                return self.ids.folder_rest_id(folder.number)
 
     def change_key_of(self, thing: Item | Folder) -> str:
         """Return the current change key of an item or folder."""
