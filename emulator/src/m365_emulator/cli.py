@@ -11,7 +11,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -142,7 +142,7 @@ def _read(path: Path) -> str:
         _fail(f"Cannot read {path}: {error.strerror}.")
 
 
-def _fail(text: str) -> Any:
+def _fail(text: str) -> NoReturn:
     print(text, file=sys.stderr)
     raise typer.Exit(2)
 
@@ -167,9 +167,9 @@ def _call(url: str, method: str, path: str, body: dict[str, Any] | None = None) 
             text = json.load(error)["error"]
         except (ValueError, KeyError):
             text = f"The emulator answered {error.code}."
-        return _fail(text)
+        _fail(text)
     except OSError as error:
-        return _fail(f"No emulator answers at {url}: {getattr(error, 'reason', error)}.")
+        _fail(f"No emulator answers at {url}: {getattr(error, 'reason', error)}.")
 
 
 def _show(answer: dict[str, Any]) -> None:
@@ -228,7 +228,7 @@ def _seconds(text: str) -> float:
     try:
         return float(text[:-1]) * factor if factor else float(text)
     except ValueError:
-        return _fail(f"{text} is not a length of time; write 90, 15m, 2h or 30d.")
+        _fail(f"{text} is not a length of time; write 90, 15m, 2h or 30d.")
 
 
 faults_app = typer.Typer(help="Inject faults into requests and notifications.", no_args_is_help=True)

@@ -16,10 +16,27 @@ if TYPE_CHECKING:
     from m365_emulator.world.world import World
 
 GLOBAL_HOSTS = ("login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net")
-_CLAIMS = (
-    "sub iss cloud_instance_name cloud_instance_host_name cloud_graph_host_name msgraph_host aud exp iat auth_time acr"
-    " nonce preferred_username name tid ver at_hash c_hash email"
-).split()
+_CLAIMS = [
+    "sub",
+    "iss",
+    "cloud_instance_name",
+    "cloud_instance_host_name",
+    "cloud_graph_host_name",
+    "msgraph_host",
+    "aud",
+    "exp",
+    "iat",
+    "auth_time",
+    "acr",
+    "nonce",
+    "preferred_username",
+    "name",
+    "tid",
+    "ver",
+    "at_hash",
+    "c_hash",
+    "email",
+]
 
 
 def issuer(authority: Authority, base: str) -> str:

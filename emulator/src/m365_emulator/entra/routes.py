@@ -106,7 +106,11 @@ async def _continue(
     flow = Flow.opened(world, form.get("flow", ""))
     if flow is None:
         return _lost_page()
-    return sign_in.guarded(world, request, flow, lambda step: take(step, form))
+
+    def go_on(step: sign_in.Step) -> Response:
+        return take(step, form)
+
+    return sign_in.guarded(world, request, flow, go_on)
 
 
 def _lost_page() -> Response:

@@ -6,6 +6,7 @@ anew each time, so a scenario chosen half-way takes effect at once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,7 @@ def run(world: World, http: Request, flow: Flow) -> Response:
     return guarded(world, http, flow, advance)
 
 
-def guarded(world: World, http: Request, flow: Flow, do: object) -> Response:
+def guarded(world: World, http: Request, flow: Flow, do: Callable[[Step], Response]) -> Response:
     """Check the request, call `do` with the step, and turn refusals into pages and redirects."""
     session = Session.of(world, http)
     try:
@@ -81,7 +82,7 @@ def guarded(world: World, http: Request, flow: Flow, do: object) -> Response:
     try:
         scopes = check_protocol(world, request)
         step = Step(world, http, flow, request, scopes, session)
-        response: Response = do(step)  # type: ignore[operator]
+        response = do(step)
     except Stopped as stopped:
         if request.prompt == "none":
             refused = Refused(stopped.error)
@@ -194,7 +195,7 @@ def choose(step: Step, form: dict[str, str]) -> Response:
 
 
 def _add_tenant(step: Step, domain: str) -> None:
-    from m365_emulator.world.seed.build import add_tenant
+    from m365_emulator.world.seed.builder import add_tenant
 
     domain = domain.lower().strip()[:253]
     if domain and step.world.find_tenant(domain) is None and domain not in PERSONAL_DOMAINS:

@@ -51,7 +51,7 @@ class Fault:
         if self.count is not None and self.count <= 0:
             return False
         if self._rng is None:
-            self._rng = random.Random(self.seed)
+            self._rng = random.Random(self.seed)  # noqa: S311 - repeatable on purpose
         if self.probability < 1.0 and self._rng.random() >= self.probability:
             return False
         if self.count is not None:
@@ -157,6 +157,10 @@ class Faults:
         return None
 
 
+def _is_kind(value: object, kinds: type | tuple[type, ...]) -> bool:
+    return isinstance(value, kinds) and not isinstance(value, bool)
+
+
 def _check(fault: Fault) -> None:
     numbers: tuple[tuple[str, object, type | tuple[type, ...]], ...] = (
         ("probability", fault.probability, (int, float)),
@@ -174,7 +178,7 @@ def _check(fault: Fault) -> None:
         ("headers", fault.headers, dict),
     )
     for name, value, kinds in numbers:
-        if not isinstance(value, kinds) or (isinstance(value, bool)):
+        if not _is_kind(value, kinds):
             raise ValueError(f"Fault field {name} has the wrong type.")
     if not 0 <= fault.probability <= 1:
         raise ValueError("Fault field probability must be between 0 and 1.")

@@ -44,7 +44,7 @@ class Resource:
 
 
 def _table(*rows: tuple[str, str, str, str] | tuple[str, str, str, str, bool]) -> dict[str, Permission]:
-    return {row[0]: Permission(*row) for row in rows}
+    return {row[0]: Permission(row[0], row[1], row[2], row[3], admin_only=len(row) == 5) for row in rows}
 
 
 def _graph() -> Resource:
@@ -371,16 +371,43 @@ def first_party_resources() -> dict[str, Resource]:
 
 MANAGED_POLICY_BLOCKS: dict[str, frozenset[str]] = {
     GRAPH: frozenset(
-        """Files.Read.All Files.ReadWrite.All Sites.Read.All Sites.ReadWrite.All Mail.Read Mail.ReadWrite
-        Mail.ReadBasic Mail.Read.Shared Mail.ReadBasic.Shared Mail.ReadWrite.Shared MailboxItem.Read Calendars.Read
-        Calendars.ReadBasic Calendars.ReadWrite Calendars.Read.Shared Calendars.ReadWrite.Shared Chat.Read
-        Chat.ReadWrite OnlineMeetings.Read OnlineMeetings.ReadWrite MailboxFolder.Read MailboxFolder.ReadWrite
-        MailboxSettings.Read MailboxSettings.ReadWrite Contacts.ReadWrite Contacts.Read.Shared
-        Contacts.ReadWrite.Shared Tasks.Read Tasks.Read.Shared Tasks.ReadWrite Tasks.ReadWrite.Shared
-        People.Read""".split()
+        [
+            "Files.Read.All",
+            "Files.ReadWrite.All",
+            "Sites.Read.All",
+            "Sites.ReadWrite.All",
+            "Mail.Read",
+            "Mail.ReadWrite",
+            "Mail.ReadBasic",
+            "Mail.Read.Shared",
+            "Mail.ReadBasic.Shared",
+            "Mail.ReadWrite.Shared",
+            "MailboxItem.Read",
+            "Calendars.Read",
+            "Calendars.ReadBasic",
+            "Calendars.ReadWrite",
+            "Calendars.Read.Shared",
+            "Calendars.ReadWrite.Shared",
+            "Chat.Read",
+            "Chat.ReadWrite",
+            "OnlineMeetings.Read",
+            "OnlineMeetings.ReadWrite",
+            "MailboxFolder.Read",
+            "MailboxFolder.ReadWrite",
+            "MailboxSettings.Read",
+            "MailboxSettings.ReadWrite",
+            "Contacts.ReadWrite",
+            "Contacts.Read.Shared",
+            "Contacts.ReadWrite.Shared",
+            "Tasks.Read",
+            "Tasks.Read.Shared",
+            "Tasks.ReadWrite",
+            "Tasks.ReadWrite.Shared",
+            "People.Read",
+        ]
     ),
     EXCHANGE: frozenset(
-        "EAS.AccessAsUser.All EWS.AccessAsUser.All IMAP.AccessAsUser.All POP.AccessAsUser.All".split()
+        ["EAS.AccessAsUser.All", "EWS.AccessAsUser.All", "IMAP.AccessAsUser.All", "POP.AccessAsUser.All"]
     ),
 }
 """Delegated permissions that people may not consent to under "Let Microsoft manage".

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-import pickle  # noqa: S403 - read only through _Unpickler below
+import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +84,7 @@ def restore(world: World, data: bytes) -> None:
         content: dict[str, Any] = unpickler.load()
     except SnapshotError:
         raise
-    except Exception as error:  # noqa: BLE001 - pickle raises anything on broken input
+    except Exception as error:  # Broken input makes pickle raise anything.
         raise SnapshotError("The snapshot is damaged.") from error
     world.adopt({name: content[name] for name in _STATE})
 

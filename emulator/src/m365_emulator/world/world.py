@@ -55,7 +55,7 @@ class World:
         self._fill()
 
     def _fill(self) -> None:
-        self.rng = random.Random(self.seed)
+        self.rng = random.Random(self.seed)  # noqa: S311 - repeatable on purpose
         self.clock = Clock()
         self.faults = Faults()
         self.tenants: list[Tenant] = []
@@ -170,7 +170,7 @@ class World:
             # Its own generator, so that the order in which mailboxes are opened changes nothing.
             fill(
                 mailbox,
-                random.Random(f"{self.seed} {user.oid}"),
+                random.Random(f"{self.seed} {user.oid}"),  # noqa: S311
                 messages=number,
                 events=min(number // EVENT_SHARE, MOST_EVENTS),
             )

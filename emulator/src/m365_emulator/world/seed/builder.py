@@ -55,7 +55,7 @@ class SeedSource:
             return {}
         try:
             if self.name == "sample":
-                text = resources.files(__package__).joinpath("sample.yaml").read_text("utf-8")
+                text = resources.files("m365_emulator.world.seed").joinpath("sample.yaml").read_text("utf-8")
             else:
                 text = Path(self.name).read_text("utf-8")
             loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
