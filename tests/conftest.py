@@ -1,17 +1,26 @@
 """Fixtures that every test may ask for: real parts, made cheap.
 
-One embedded PostgreSQL serves the whole run; each test that asks for ``database`` finds empty tables.
+One embedded PostgreSQL and one emulator serve the whole run; each test that asks for them finds the tables
+empty and the emulated world as it was sown. ``app`` is the whole service wired to both, ``site`` serves it on a
+real port, and ``client`` is somebody's browser without a screen.
 """
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import socket
+import subprocess
+import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
+import httpx
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
@@ -20,15 +29,26 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ostiary.adapters.sql.embedded import EmbeddedServer
 from ostiary.adapters.sql.engine import create_engine
+from ostiary.bootstrap import Services, application
 from ostiary.core.kernel.clock import MovableClock
 from ostiary.core.kernel.entropy import SeededEntropy
+from ostiary.entrypoints.web.server import WebServer, open_listener
+from ostiary.logs import configure_logging
 from ostiary.settings import Profile, Settings
 
 if TYPE_CHECKING:
     from ostiary.adapters.sql.unit_of_work import SQLTransactions
 
+APP_SECRET = "a secret for tests"
+MESSAGES_PER_MAILBOX = 40
+
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 """When tests begin, unless they move the clock."""
+
+
+def pytest_configure() -> None:
+    """Log as the product does, so that what a failing test shows is masked too."""
+    configure_logging(level="WARNING", log_format="text")
 
 
 @pytest.fixture
@@ -111,7 +131,7 @@ def settings(tmp_path: Path, database: AsyncEngine) -> Settings:
         vendor_help_email="help@larkspur.example",
         vendor_data_kept="Ids and headers of messages, in Dublin, until you disconnect.",
         app_client_id="4f6c1d0e-7b52-4c1b-9a55-20d1b6f0c3aa",
-        app_secret=SecretStr("a secret for tests"),
+        app_secret=SecretStr(APP_SECRET),
         allow_client_secret=True,
         # Port 9 discards: whoever calls Microsoft in a test without the emulator fails at once.
         login_url="http://127.0.0.1:9",
@@ -127,3 +147,168 @@ def transactions(database: AsyncEngine, clock: MovableClock, entropy: SeededEntr
     from ostiary.adapters.sql.unit_of_work import SQLTransactions
 
     return SQLTransactions(database, clock=clock, entropy=entropy)
+
+
+@pytest.fixture(scope="session")
+def listener() -> Iterator[socket.socket]:
+    """The port that the site of this run is served on, reserved for the whole run."""
+    reserved = open_listener("127.0.0.1", 0)
+    yield reserved
+    reserved.close()
+
+
+@pytest.fixture(scope="session")
+def site_url(listener: socket.socket) -> str:
+    """The address of the site. Not the emulator's host: browsers must see two different sites."""
+    return f"http://localhost:{listener.getsockname()[1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Emulator:
+    """The running emulator. ``url`` is plain HTTP; ``ca_file`` signs the certificate of ``https_url``."""
+
+    url: str
+    https_url: str
+    ca_file: Path
+
+    def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Call the control API, such as ``control("PUT", "/tenants/hv-labs.example/scenario", {"id": "not_admin"})``."""
+        answer = httpx.request(
+            method,
+            f"{self.url}/control{path}",
+            json={} if body is None else body,
+            timeout=20,
+            trust_env=False,
+        )
+        answer.raise_for_status()
+        return cast("dict[str, Any]", answer.json())
+
+    def set_scenario(self, tenant: str, reason_id: str) -> None:
+        """Make a tenant fail in one way, by reason id."""
+        self.control("PUT", f"/tenants/{tenant}/scenario", {"id": reason_id})
+
+    def requests(self, path: str = "", *, limit: int = 200) -> list[dict[str, Any]]:
+        """Return what was asked of the emulator, newest first."""
+        found = httpx.get(
+            f"{self.url}/control/requests", params={"path": path, "limit": limit}, timeout=20, trust_env=False
+        )
+        return cast("list[dict[str, Any]]", found.json()["requests"])
+
+
+@pytest.fixture(scope="session")
+def emulator_process(site_url: str) -> Iterator[Emulator]:
+    """The emulator as its own process, as anybody would start it."""
+    home = Path(tempfile.mkdtemp(prefix="ostiary-emulator-"))
+    secret_file = home / "client-secret"
+    secret_file.write_text(APP_SECRET)
+    command = [
+        str(Path(sys.executable).parent / "m365-emulator"),
+        "serve",
+        "--http-port",
+        "0",
+        "--https-port",
+        "0",
+    ]
+    command += ["--home", str(home), "--client-secret-file", str(secret_file)]
+    for address in redirect_addresses(site_url):
+        command += ["--redirect-uri", address]
+    log = (home / "log").open("w+")
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+    try:
+        yield _wait_until_ready(process, log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+        log.close()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def redirect_addresses(site_url: str) -> list[str]:
+    """Return the addresses Microsoft may send browsers back to, for one registration and for two."""
+    pages = ("admin-consent", "connect", "console")
+    return [f"{site_url}/{page}/return/{registration}" for registration in ("main", "ews") for page in pages]
+
+
+def _wait_until_ready(process: subprocess.Popen[str], log: TextIO) -> Emulator:
+    assert process.stdout is not None
+    ca_file = Path()
+    # Ends when the emulator is ready, or with end-of-file when it died.
+    for line in process.stdout:
+        word, _, rest = line.strip().partition(" ")
+        if word == "ca":
+            ca_file = Path(rest)
+        if word == "ready":
+            url, https_url = rest.split()
+            return Emulator(url, https_url, ca_file)
+    log.seek(0)
+    raise RuntimeError(f"the emulator did not start:\n{log.read()}")
+
+
+@pytest.fixture
+def emulator(emulator_process: Emulator, clock: MovableClock) -> Emulator:
+    """The emulator with its sample world as sown, its clock standing where the test's clock stands."""
+    emulator_process.control("POST", "/reset", {"messages": MESSAGES_PER_MAILBOX})
+    emulator_process.control("POST", "/clock", {"freeze": True, "set": clock.now().isoformat()})
+    return emulator_process
+
+
+@pytest.fixture
+def move_time(clock: MovableClock, emulator: Emulator) -> Callable[[timedelta], None]:
+    """Let time pass for both sides at once."""
+
+    def move(by: timedelta) -> None:
+        clock.advance(by)
+        emulator.control("POST", "/clock", {"set": clock.now().isoformat()})
+
+    return move
+
+
+@pytest.fixture
+def emulator_settings(settings: Settings, emulator: Emulator, site_url: str) -> Settings:
+    """Settings of an instance whose Microsoft is the emulator."""
+    return settings.model_copy(
+        update={
+            "public_url": site_url,
+            "login_url": emulator.url,
+            "graph_url": emulator.url,
+            "ews_url": f"{emulator.url}/EWS/Exchange.asmx",
+        }
+    )
+
+
+@pytest_asyncio.fixture
+async def app(emulator_settings: Settings, clock: MovableClock) -> AsyncIterator[Services]:
+    """The services, wired to the empty database and the emulator, on the test's clock."""
+    async with application(emulator_settings, clock=clock) as services:
+        yield services
+
+
+@pytest_asyncio.fixture
+async def site(app: Services, listener: socket.socket, site_url: str) -> AsyncIterator[str]:
+    """The site on its port; gives its address."""
+    web = WebServer(app, listener.dup())
+    running = asyncio.create_task(web.run())
+    await web.started()
+    yield site_url
+    await web.stop(drain_seconds=0)
+    await running
+
+
+def new_client(base_url: str = "") -> httpx.AsyncClient:
+    """Return a browser without a screen: its own cookies, no redirects followed unless asked."""
+    # Browsers send secure cookies to http://localhost; the standard library has to be told.
+    jar = CookieJar(DefaultCookiePolicy(secure_protocols=["http", "https"]))
+    return httpx.AsyncClient(base_url=base_url, cookies=jar, timeout=20, trust_env=False)
+
+
+@pytest_asyncio.fixture
+async def client(site: str) -> AsyncIterator[httpx.AsyncClient]:
+    """An HTTP client of the running site."""
+    async with new_client(site) as opened:
+        yield opened

@@ -19,16 +19,21 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
 Lines = Callable[[], list[dict[str, object]]]
 
 
-@pytest.fixture
-def lines() -> Iterator[Lines]:
-    stream = io.StringIO()
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    configure_logging(level="DEBUG", log_format="json", stream=stream)
-    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    handlers, level, config = list(root.handlers), root.level, structlog.get_config()
+    yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**config)
+
+
+@pytest.fixture
+def lines() -> Lines:
+    stream = io.StringIO()
+    configure_logging(level="DEBUG", log_format="json", stream=stream)
+    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -83,15 +88,8 @@ def test_ids_and_codes_for_support_stay_readable(lines: Lines) -> None:
 
 def test_text_format_is_masked_too() -> None:
     stream = io.StringIO()
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    try:
-        configure_logging(level="INFO", log_format="text", stream=stream)
-        structlog.get_logger("ostiary.test").info("sent", client_secret=CANARY, url=f"/x?code={CANARY}")
-    finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
-        structlog.reset_defaults()
+    configure_logging(level="INFO", log_format="text", stream=stream)
+    structlog.get_logger("ostiary.test").info("sent", client_secret=CANARY, url=f"/x?code={CANARY}")
     assert CANARY not in stream.getvalue()
     assert "sent" in stream.getvalue()
 

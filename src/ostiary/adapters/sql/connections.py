@@ -259,7 +259,7 @@ class SQLConnectionStore:
         if organization_id is not None:
             statement = statement.where(connections.c.organization_id == organization_id)
         rows = await self._connection.execute(statement)
-        return {ConnectionStatus(status): count for status, count in rows.tuples()}
+        return {ConnectionStatus(status): count for status, count in rows}
 
     async def count_by_reason(self, organization_id: str) -> dict[str, int]:
         statement = (
@@ -272,7 +272,7 @@ class SQLConnectionStore:
             .group_by(connections.c.reason)
         )
         rows = await self._connection.execute(statement)
-        return {reason: count for reason, count in rows.tuples() if reason is not None}
+        return {reason: count for reason, count in rows if reason is not None}
 
     async def unconfirmed_before(self, moment: datetime, *, limit: int) -> tuple[str, ...]:
         statement = (

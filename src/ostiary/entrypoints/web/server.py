@@ -46,6 +46,11 @@ class WebServer:
         """Answer requests until :meth:`stop`."""
         await self._server.serve(sockets=[self._listener])
 
+    async def started(self) -> None:
+        """Wait until requests are answered."""
+        while not self._server.started:
+            await asyncio.sleep(0.005)
+
     async def stop(self, *, drain_seconds: float) -> None:
         """Turn readiness off, wait until load balancers have noticed, then finish what runs.
 

@@ -1,0 +1,42 @@
+"""The site as a process serves it: probes, metrics, and stopping in order."""
+
+from __future__ import annotations
+
+import httpx
+
+from ostiary.bootstrap import Services
+
+
+async def test_probes_answer_and_name_nobody(client: httpx.AsyncClient) -> None:
+    alive = await client.get("/healthz")
+    ready = await client.get("/readyz")
+    assert (alive.status_code, alive.text) == (200, "ok\n")
+    assert ready.status_code == 200
+    assert ready.json() == {
+        "ready": True,
+        "parts": {"accepting": True, "database": True, "keys": True},
+    }
+
+
+async def test_readiness_turns_off_before_the_process_stops(app: Services, client: httpx.AsyncClient) -> None:
+    app.health.stopping = True
+    answer = await client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["parts"]["accepting"] is False
+    assert (await client.get("/healthz")).status_code == 200
+    app.health.stopping = False
+
+
+async def test_metrics_count_routes_and_not_what_was_asked(client: httpx.AsyncClient) -> None:
+    await client.get("/connect/s/a-secret-in-a-path")
+    text = (await client.get("/metrics")).text
+    assert "ostiary_http_requests_total" in text
+    assert "a-secret-in-a-path" not in text
+
+
+async def test_emulator_is_reached_by_the_service(app: Services) -> None:
+    (registration,) = app.registrations
+    state = await app.signin._server.service_principal_state(  # type: ignore[attr-defined]
+        registration, tenant_id="9c2f0b7a-51de-4a66-8f3e-1d7a40e2b918"
+    )
+    assert state == "absent"
