@@ -50,5 +50,9 @@ class EventWindow:
         return self.ends_at + FURTHEST_ZONE
 
     def holds(self, event: CalendarEvent) -> bool:
-        """Whether the event overlaps the window; touching an edge is not overlapping."""
-        return event.starts_at < self.ends_at and event.ends_at > self.starts_at
+        """Whether the event overlaps the window; touching an edge is not overlapping.
+
+        An event without length belongs to the window it starts in, so that adjoining windows show it once.
+        """
+        begins_before_end = event.starts_at < self.ends_at
+        return begins_before_end and (event.ends_at > self.starts_at or event.starts_at >= self.starts_at)

@@ -1,0 +1,1 @@
+"""EWS's elements to core models: pure functions, no I/O."""

@@ -1,0 +1,180 @@
+"""EWS's folders and messages to ours."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ostiary.adapters.ews.codec.xml_shape import (
+    broken,
+    change_key,
+    count,
+    flag,
+    mailbox,
+    mailboxes,
+    moment,
+    object_id,
+    optional_text,
+    required_id,
+    text,
+    texts,
+)
+from ostiary.adapters.ews.soap import Element, T
+from ostiary.core.mail.model import (
+    AttachmentInfo,
+    Importance,
+    MailFolder,
+    Message,
+    MessageSummary,
+    WellKnownFolder,
+)
+
+WELL_KNOWN_NAMES: Final[dict[WellKnownFolder, str]] = {
+    WellKnownFolder.INBOX: "inbox",
+    WellKnownFolder.DRAFTS: "drafts",
+    WellKnownFolder.SENT: "sentitems",
+    WellKnownFolder.DELETED: "deleteditems",
+    WellKnownFolder.JUNK: "junkemail",
+    WellKnownFolder.ARCHIVE: "archive",
+    WellKnownFolder.OUTBOX: "outbox",
+}
+"""Source: EWS DistinguishedFolderId. Requests up to Exchange2016 may not name ``archive``, answers do."""
+_BY_NAME: Final = {name: folder for folder, name in WELL_KNOWN_NAMES.items()}
+
+FOLDER_FIELDS: Final = (
+    "folder:ParentFolderId",
+    "folder:FolderClass",
+    "folder:DisplayName",
+    "folder:TotalCount",
+    "folder:ChildFolderCount",
+    "folder:DistinguishedFolderId",
+    "folder:UnreadCount",
+)
+FOUND_FIELDS: Final = (
+    "item:ParentFolderId",
+    "item:Subject",
+    "item:DateTimeReceived",
+    "item:Categories",
+    "item:Importance",
+    "item:IsDraft",
+    "item:DateTimeSent",
+    "item:HasAttachments",
+    "item:ConversationId",
+    "item:Preview",
+    "message:InternetMessageId",
+    "message:IsRead",
+)
+"""What FindItem can give of a message."""
+PEOPLE_FIELDS: Final = ("message:ToRecipients", "message:From")
+"""What it cannot: full addresses come from GetItem only (ews.md §6)."""
+MESSAGE_FIELDS: Final = (
+    *FOUND_FIELDS,
+    *PEOPLE_FIELDS,
+    "item:Body",
+    "item:Attachments",
+    "item:InternetMessageHeaders",
+    "message:CcRecipients",
+    "message:BccRecipients",
+    "message:ReplyTo",
+)
+
+MAIL_CLASS: Final = "IPF.Note"
+PREVIEW_LIMIT: Final = 255
+
+
+def is_mail_folder(node: Element) -> bool:
+    """Whether a folder holds mail. One without a class is an ordinary mail folder."""
+    folder_class = text(node, "FolderClass") or MAIL_CLASS
+    return folder_class == MAIL_CLASS or folder_class.startswith(f"{MAIL_CLASS}.")
+
+
+def folder(node: Element, *, top_level: bool) -> MailFolder:
+    """Return a folder."""
+    return MailFolder(
+        id=required_id(node, "FolderId"),
+        name=text(node, "DisplayName"),
+        parent_id=None if top_level else object_id(node, "ParentFolderId"),
+        well_known=_BY_NAME.get(text(node, "DistinguishedFolderId").strip().lower()),
+        total_count=count(node, "TotalCount"),
+        unread_count=count(node, "UnreadCount"),
+        child_count=count(node, "ChildFolderCount"),
+    )
+
+
+def message_summary(node: Element, *, people: Element | None = None) -> MessageSummary:
+    """Return a message as lists show it.
+
+    Args:
+        node: The item as FindItem (or GetItem) gave it.
+        people: The same item from GetItem, where ``node`` lacks addresses.
+    """
+    named = node if people is None else people
+    return MessageSummary(
+        id=required_id(node, "ItemId"),
+        folder_id=object_id(node, "ParentFolderId") or "",
+        conversation_id=object_id(node, "ConversationId"),
+        internet_message_id=optional_text(node, "InternetMessageId"),
+        subject=text(node, "Subject"),
+        sender=mailbox(named.find(f"{T}From")),
+        to=mailboxes(named, "ToRecipients"),
+        received_at=moment(node, "DateTimeReceived"),
+        sent_at=moment(node, "DateTimeSent"),
+        is_read=flag(node, "IsRead"),
+        is_draft=flag(node, "IsDraft"),
+        has_attachments=flag(node, "HasAttachments"),
+        importance=_importance(text(node, "Importance")),
+        categories=texts(node, "Categories"),
+        preview=text(node, "Preview")[:PREVIEW_LIMIT],
+        version=change_key(node, "ItemId"),
+    )
+
+
+def message(node: Element) -> Message:
+    """Return a whole message; its body as Exchange stored it, HTML or plain text."""
+    summary = message_summary(node)
+    body = node.find(f"{T}Body")
+    content = "" if body is None else body.text or ""
+    kind = "" if body is None else (body.get("BodyType") or "").lower()
+    return Message(
+        **{name: getattr(summary, name) for name in summary.__dataclass_fields__},
+        cc=mailboxes(node, "CcRecipients"),
+        bcc=mailboxes(node, "BccRecipients"),
+        reply_to=mailboxes(node, "ReplyTo"),
+        text=content if kind == "text" else None,
+        html=content if kind == "html" else None,
+        attachments=_attachments(node),
+        headers=_headers(node),
+    )
+
+
+def _attachments(node: Element) -> tuple[AttachmentInfo, ...]:
+    listed = node.find(f"{T}Attachments")
+    return () if listed is None else tuple(_attachment(part) for part in listed)
+
+
+def _attachment(node: Element) -> AttachmentInfo:
+    attachment_id = object_id(node, "AttachmentId")
+    if attachment_id is None:
+        raise broken("AttachmentId")
+    return AttachmentInfo(
+        id=attachment_id,
+        name=text(node, "Name"),
+        content_type=text(node, "ContentType") or "application/octet-stream",
+        size_bytes=count(node, "Size"),
+        is_inline=flag(node, "IsInline"),
+        content_id=optional_text(node, "ContentId"),
+    )
+
+
+def _headers(node: Element) -> dict[str, tuple[str, ...]]:
+    headers: dict[str, tuple[str, ...]] = {}
+    for header in node.iterfind(f"{T}InternetMessageHeaders/{T}InternetMessageHeader"):
+        name = header.get("HeaderName") or ""
+        headers[name] = (*headers.get(name, ()), header.text or "")
+    return headers
+
+
+def _importance(value: str) -> Importance:
+    try:
+        return Importance(value.strip().lower())
+    except ValueError:
+        return Importance.NORMAL

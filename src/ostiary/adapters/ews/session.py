@@ -1,0 +1,130 @@
+"""HTTP for EWS: one POST per call, token, time-out, bounded answer, and what a fault means."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import Final
+from weakref import WeakValueDictionary
+
+import aiohttp
+
+from ostiary.adapters.ews.errors import translate
+from ostiary.adapters.ews.response_code import fault_code, message_values
+from ostiary.adapters.ews.soap import MOST_ANSWER_BYTES, Element, M, S, envelope, parse_body
+from ostiary.core.connections.model import MailboxAccess
+from ostiary.core.kernel.errors import (
+    OstiaryError,
+    ProviderContractBroken,
+    ReauthorizationRequired,
+    TemporarilyUnavailable,
+)
+
+MOST_AT_ONCE_PER_MAILBOX: Final = 8
+"""Exchange allows 27 per identity by default, shared with the person's own programs (ews.md §7)."""
+_LARGE_ANSWER_BYTES: Final = 256 * 1024
+"""Parsing more than this takes longer than other requests should wait for; lxml lets other threads run."""
+
+
+class EWSSession:
+    """Calls EWS for one mailbox at a time, on a shared HTTP session. Raises what ``MailGateway`` documents."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, *, endpoint_url: str, timeout_seconds: float = 60.0
+    ) -> None:
+        """``endpoint_url`` is the full address, such as ``https://outlook.office365.com/EWS/Exchange.asmx``."""
+        self._session = session
+        self._endpoint_url = endpoint_url
+        self._timeout_seconds = timeout_seconds
+        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Semaphore] = WeakValueDictionary()
+
+    async def call(self, mailbox: MailboxAccess, operation: str, body: str) -> Element:
+        """Send one request and return its response element.
+
+        Args:
+            operation: Such as ``FindItem``; the answer must be its response.
+            body: The request element as XML.
+        """
+        data = envelope(body)
+        try:
+            response = await self._attempt(mailbox, data, fresh_token=False)
+        except ReauthorizationRequired:
+            # The token may have died early: one fresh one, then it is the person's turn.
+            response = await self._attempt(mailbox, data, fresh_token=True)
+        if response.tag != f"{M}{operation}Response":
+            raise ProviderContractBroken("Microsoft answered another question than we asked.")
+        return response
+
+    async def _attempt(self, mailbox: MailboxAccess, data: bytes, *, fresh_token: bool) -> Element:
+        token = await mailbox.access_token(fresh_token)
+        headers = {
+            "Authorization": f"Bearer {token.reveal()}",
+            "Content-Type": "text/xml; charset=utf-8",
+            "Accept": "text/xml",
+            # Routes the call to the server that holds the mailbox (ews.md §2).
+            "X-AnchorMailbox": mailbox.address,
+            "client-request-id": str(uuid.uuid4()),
+            "return-client-request-id": "true",
+        }
+        try:
+            async with asyncio.timeout(self._timeout_seconds), self._turn(mailbox):
+                return await self._exchange(data, headers)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise TemporarilyUnavailable(
+                "Microsoft isn’t answering properly.", reason="microsoft_down"
+            ) from error
+
+    async def _exchange(self, data: bytes, headers: dict[str, str]) -> Element:
+        async with self._session.post(
+            self._endpoint_url,
+            data=data,
+            headers=headers,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=self._timeout_seconds, connect=10),
+        ) as response:
+            if response.status not in (200, 500):
+                raise translate(response.status, None, response.headers)
+            content = await _read_bounded(response)
+            body = await _parse(content, response.status)
+            if body.tag == f"{S}Fault":
+                back_off, inner = message_values(body)
+                raise translate(
+                    response.status,
+                    fault_code(body),
+                    response.headers,
+                    back_off_milliseconds=back_off,
+                    inner_code=inner,
+                )
+            if response.status != 200:
+                raise translate(response.status, None, response.headers)
+            return body
+
+    def _turn(self, mailbox: MailboxAccess) -> asyncio.Semaphore:
+        key = (mailbox.tenant_id, mailbox.object_id)
+        turn = self._turns.get(key)
+        if turn is None:
+            turn = self._turns[key] = asyncio.Semaphore(MOST_AT_ONCE_PER_MAILBOX)
+        return turn
+
+
+async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
+    """Return the decompressed body, or raise once it is larger than any honest one."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > MOST_ANSWER_BYTES:
+            raise ProviderContractBroken("Microsoft gave an answer larger than we take.")
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _parse(content: bytes, status: int) -> Element:
+    try:
+        if len(content) > _LARGE_ANSWER_BYTES:
+            return await asyncio.to_thread(parse_body, content)
+        return parse_body(content)
+    except OstiaryError:
+        if status != 200:
+            raise translate(status, None, {}) from None
+        raise
