@@ -9,6 +9,7 @@ from ostiary.core.audit.ports import AuditTrail
 from ostiary.core.consent.model import AdminConsentLink, Consent, ConsentAttempt
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.jobs import JobQueue
+from ostiary.core.kernel.secret import Secret
 from ostiary.core.organizations.ports import MemberStore, OrganizationStore
 from ostiary.core.signin.ports import AuthorizationRequestStore
 from ostiary.core.tenants.ports import TenantStore
@@ -107,3 +108,15 @@ class ConsentTransaction(Protocol):
     def audit(self) -> AuditTrail: ...
     @property
     def jobs(self) -> JobQueue: ...
+
+
+class EWSAvailability(Protocol):
+    """Asks EWS once, with the administrator's own token, whether this app is let in."""
+
+    async def is_reachable(self, *, access_token: Secret, address: str) -> bool:
+        """Return False only on EWS's own 403; off and not listed look the same (ews.md).
+
+        Raises:
+            TemporarilyUnavailable, Throttled, ProviderContractBroken: EWS said nothing to that question.
+        """
+        ...
