@@ -211,13 +211,11 @@ class ReturnHandler:
         except OstiaryError:
             return attempt
         seen = _with_evidence(attempt, evidence)
-        if judge(attempt, evidence).may_bind and seen.tenant_id == attempt.tenant_id:
-            if evidence.has_consenting_role:
-                async with self._transactions() as transaction:
-                    return await self._ledger.settle(
-                        transaction, seen, how=HOW_SEEN, actor=_person(seen, actor)
-                    )
-        return attempt
+        still_proven = judge(attempt, evidence).may_bind and evidence.has_consenting_role
+        if not still_proven or seen.tenant_id != attempt.tenant_id:
+            return attempt
+        async with self._transactions() as transaction:
+            return await self._ledger.settle(transaction, seen, how=HOW_SEEN, actor=_person(seen, actor))
 
     async def _look(
         self, attempt: ConsentAttempt, request: AuthorizationRequest, parameters: ReturnParameters
