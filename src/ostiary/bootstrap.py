@@ -19,8 +19,14 @@ from ostiary import __version__
 from ostiary.adapters.entra.assertion import ClientCredential, ClientSecret, load_certificate
 from ostiary.adapters.entra.client import EntraAuthorizationServer
 from ostiary.adapters.entra.clouds import Cloud, resolve_cloud
+from ostiary.adapters.ews.availability import EWSAccessCheck
+from ostiary.adapters.ews.calendar import EWSCalendarGateway
+from ostiary.adapters.ews.mail import EWSMailGateway
+from ostiary.adapters.ews.probe import EWSMailboxProbe
+from ostiary.adapters.ews.session import EWSSession
 from ostiary.adapters.graph.calendar import GraphCalendarGateway
 from ostiary.adapters.graph.client import GraphClient
+from ostiary.adapters.graph.directory import GraphTenantDirectory
 from ostiary.adapters.graph.mail import GraphMailGateway
 from ostiary.adapters.graph.probe import GraphMailboxProbe
 from ostiary.adapters.http_session import create_session
@@ -30,12 +36,15 @@ from ostiary.adapters.sql.engine import create_engine, driver_url
 from ostiary.adapters.sql.migrate import SchemaState, downgrade, schema_state, upgrade
 from ostiary.adapters.sql.unit_of_work import SQLTransactions
 from ostiary.core.access.service import AccessService
+from ostiary.core.approvals.service import ApprovalService
 from ostiary.core.audit.service import AuditService
 from ostiary.core.calendar.ports import CalendarGateway
 from ostiary.core.calendar.service import CalendarService
 from ostiary.core.connections.mailboxes import Mailboxes
 from ostiary.core.connections.ports import MailboxProbe
 from ostiary.core.connections.service import ConnectionService
+from ostiary.core.consent.ports import EWSAvailability
+from ostiary.core.consent.service import ConsentService
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock, SystemClock
 from ostiary.core.kernel.entropy import Entropy, SystemEntropy
@@ -47,6 +56,7 @@ from ostiary.core.organizations.service import OrganizationService
 from ostiary.core.signin.model import AppRegistration, RedirectAddresses, Registrations
 from ostiary.core.signin.ports import AuthorizationServer
 from ostiary.core.signin.service import SignInService
+from ostiary.core.tenants.ports import TenantDirectory
 from ostiary.core.tenants.service import TenantService
 from ostiary.core.vault.service import VaultService
 from ostiary.health import Health
@@ -95,6 +105,8 @@ class Services:
     organizations: OrganizationService
     access: AccessService
     audit: AuditService
+    consent: ConsentService
+    approvals: ApprovalService
     connections: ConnectionService
     mail: MailService
     calendar: CalendarService
@@ -140,6 +152,20 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             flow_key=keys.instance_key("flows"),
         )
         tenants = TenantService(transactions=transactions, clock=clock, entropy=entropy)
+        consent = ConsentService(
+            transactions=transactions,
+            clock=clock,
+            entropy=entropy,
+            sign_in=signin,
+            tenants=tenants,
+            authorization_server=microsoft.authorization_server,
+            directory=microsoft.directory,
+            ews=microsoft.ews_availability if settings.offer_ews else None,
+            registrations=registrations,
+            public_url=settings.public_url,
+            link_key=keys.instance_key("approval links"),
+            offer_ews=settings.offer_ews,
+        )
         connections = ConnectionService(
             transactions=transactions,
             clock=clock,
@@ -174,6 +200,10 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
                 api_key_hash_key=keys.instance_key("api keys"),
             ),
             audit=AuditService(transactions=transactions),
+            consent=consent,
+            approvals=ApprovalService(
+                transactions=transactions, clock=clock, entropy=entropy, links=consent.links
+            ),
             connections=connections,
             mail=MailService(mailboxes=mailboxes, gateways=microsoft.mail),
             calendar=CalendarService(mailboxes=mailboxes, gateways=microsoft.calendar),
@@ -200,6 +230,8 @@ class _Microsoft:
     """Everything that talks to Microsoft, by access method where there are two ways."""
 
     authorization_server: AuthorizationServer
+    directory: TenantDirectory
+    ews_availability: EWSAvailability
     probes: Mapping[AccessMethod, MailboxProbe]
     mail: Mapping[AccessMethod, MailGateway]
     calendar: Mapping[AccessMethod, CalendarGateway]
@@ -210,6 +242,7 @@ def _microsoft(
 ) -> _Microsoft:
     cloud = _cloud(settings)
     graph = GraphClient(session, host_url=cloud.graph_url)
+    ews = EWSSession(session, endpoint_url=cloud.ews_url)
     return _Microsoft(
         authorization_server=EntraAuthorizationServer(
             session=session,
@@ -218,9 +251,14 @@ def _microsoft(
             clock=clock,
             entropy=entropy,
         ),
-        probes={AccessMethod.GRAPH: GraphMailboxProbe(graph)},
-        mail={AccessMethod.GRAPH: GraphMailGateway(graph)},
-        calendar={AccessMethod.GRAPH: GraphCalendarGateway(graph)},
+        directory=GraphTenantDirectory(session, host_url=cloud.graph_url),
+        ews_availability=EWSAccessCheck(session, endpoint=cloud.ews_url),
+        probes={AccessMethod.GRAPH: GraphMailboxProbe(graph), AccessMethod.EWS: EWSMailboxProbe(ews)},
+        mail={AccessMethod.GRAPH: GraphMailGateway(graph), AccessMethod.EWS: EWSMailGateway(ews)},
+        calendar={
+            AccessMethod.GRAPH: GraphCalendarGateway(graph),
+            AccessMethod.EWS: EWSCalendarGateway(ews),
+        },
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ostiary.bootstrap import Services
+from ostiary.core.kernel.access_method import AccessMethod
 
 Arguments = Mapping[str, str]
 
@@ -22,6 +23,18 @@ class Job:
 
 
 JOBS: Final[tuple[Job, ...]] = (
+    Job("consent.verify", lambda services, given: services.consent.watch.verify(given["attempt_id"])),
+    Job("consent.check_due", lambda services, _: services.consent.watch.check_due(), "*/5 * * * *"),
+    Job(
+        "approvals.resolve",
+        lambda services, given: services.approvals.resolve(
+            organization_id=given["organization_id"],
+            method=AccessMethod(given["method"]),
+            member_id=given.get("member_id"),
+        ),
+    ),
+    Job("approvals.decline", lambda services, given: services.approvals.decline(link_id=given["link_id"])),
+    Job("approvals.expire", lambda services, _: services.approvals.expire(), "7 * * * *"),
     Job("sign_in.forget_expired", lambda services, _: services.signin.forget_expired(), "*/15 * * * *"),
     Job(
         "connections.expire_unconfirmed",
