@@ -11,7 +11,6 @@ from ostiary.core.kernel.errors import (
     MailboxMissing,
     NotFound,
     PermissionDenied,
-    ReauthorizationRequired,
 )
 from ostiary.core.kernel.secret import Secret
 
@@ -38,7 +37,7 @@ class EWSAppAvailability:
             await self._session.call(
                 mailbox, get_folder.OPERATION, get_folder.request([FolderId.named("inbox")])
             )
-        except (AccessBlocked, ReauthorizationRequired):
+        except AccessBlocked:
             return False
         except (MailboxMissing, NotFound, PermissionDenied):
             return True
