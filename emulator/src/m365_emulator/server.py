@@ -17,6 +17,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from m365_emulator import control, ews, graph
 from m365_emulator.dispatch import TRANSPORT, Dispatcher, Service
 from m365_emulator.entra.routes import routes as entra_routes
+from m365_emulator.proxy import StandInProxy, stand_in_environment
+from m365_emulator.smtp import SMTPListener
 from m365_emulator.tls import TLSFiles, ensure_certificates
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class Emulator:
 
     Args:
         home: Folder of certificates and signing keys.
-        http_port, https_port: 0 takes a free port.
+        http_port, https_port, proxy_port, smtp_port: 0 takes a free port.
     """
 
     world: World
@@ -68,8 +70,14 @@ class Emulator:
     host: str = "127.0.0.1"
     http_port: int = 0
     https_port: int = 0
+    proxy_port: int | None = None
+    """Port of the stand-in proxy; None runs none."""
+    smtp_port: int | None = None
+    """Port of the SMTP listener; None runs none."""
     tls: TLSFiles = field(init=False)
     _servers: list[_Server] = field(default_factory=list[_Server], init=False)
+    _proxy: StandInProxy | None = field(default=None, init=False)
+    _smtp: SMTPListener | None = field(default=None, init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]], init=False)
 
     @property
@@ -81,6 +89,15 @@ class Emulator:
     def https_url(self) -> str:
         """Base URL with TLS; its certificate names localhost."""
         return f"https://localhost:{self.https_port}"
+
+    @property
+    def proxy_url(self) -> str:
+        """Address of the stand-in proxy."""
+        return f"http://{self.host}:{self.proxy_port}"
+
+    def stand_in_environment(self) -> dict[str, str]:
+        """Return the variables that make a program meet the emulator under Microsoft's host names."""
+        return stand_in_environment(self.proxy_url, str(self.tls.ca_bundle))
 
     async def start(self) -> None:
         """Listen; returns when both listeners accept connections.
@@ -103,6 +120,12 @@ class Emulator:
                 if task.done():
                     await task
             await asyncio.sleep(0.005)
+        if self.proxy_port is not None:
+            self._proxy = StandInProxy(self.world, self.host, self.https_port)
+            self.proxy_port = await self._proxy.start(self.host, self.proxy_port)
+        if self.smtp_port is not None:
+            self._smtp = SMTPListener(self.world)
+            self.smtp_port = await self._smtp.start(self.host, self.smtp_port)
 
     def _serve(self, app: Dispatcher, listener: socket.socket, tls: dict[str, Any]) -> None:
         config = uvicorn.Config(
@@ -124,6 +147,9 @@ class Emulator:
 
     async def stop(self) -> None:
         """Stop listening; open requests get a second to finish."""
+        for listener in (self._proxy, self._smtp):
+            if listener is not None:
+                await listener.stop()
         for server in self._servers:
             server.should_exit = True
         await asyncio.gather(*self._tasks, return_exceptions=True)

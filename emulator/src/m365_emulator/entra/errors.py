@@ -112,7 +112,7 @@ ERRORS: dict[int, ErrorKind] = {
     700005: ErrorKind("invalid_grant", "The authorization code is meant for another tenant."),
     700016: ErrorKind(
         "unauthorized_client",
-        "The application was not found in the directory; it is not installed by the administrator or consented to by any user.",
+        "The application was not found in the directory; nobody here has installed it or consented to it.",
     ),
     70003: ErrorKind("unsupported_grant_type", "The app requested an unsupported grant type."),
     70005: ErrorKind("unsupported_response_type", "The response type is not supported."),
@@ -159,7 +159,7 @@ ERRORS: dict[int, ErrorKind] = {
     ),
     700027: ErrorKind(
         "invalid_client",
-        "The certificate with the identifier used to sign the client assertion is not registered, or the signature is invalid.",
+        "The certificate that signed the client assertion is not registered, or the signature is invalid.",
         status=401,
     ),
     700030: ErrorKind(

@@ -8,6 +8,7 @@ survives a snapshot.
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,7 +36,7 @@ class Scenario:
     """Completes the sentence "Pretend that …"."""
     policies: dict[str, Any] = field(default_factory=dict[str, Any])
     act: Callable[[World, Tenant], None] | None = None
-    fault: dict[str, Any] | None = None
+    faults: tuple[dict[str, Any], ...] = ()
     hides_grants: bool = False
     """Earlier approvals are out of sight, so that the consent pages appear."""
 
@@ -66,6 +67,21 @@ def _to_the_end_of_ews(world: World, _: Tenant) -> None:
     world.clock.set(EWS_ENDS_AT)
 
 
+def _graph_error(code: str, message: str) -> str:
+    return json.dumps({"error": {"code": code, "message": message}})
+
+
+_GRAPH_ANSWER: dict[str, Any] = {
+    "route": "/v1.0/*",
+    "resources_only": True,
+    "headers": {"content-type": "application/json", "retry-after": "10"},
+}
+_EWS_ANSWER: dict[str, Any] = {
+    "route": "/ews/*",
+    "resources_only": True,
+    "body": "",
+    "headers": {"content-type": "text/html; charset=utf-8", "retry-after": "10"},
+}
 _ALL = (
     Scenario(
         "declined",
@@ -136,12 +152,14 @@ _ALL = (
         "microsoft_down",
         "Microsoft is down",
         {"outage": True},
-        fault={
-            "route": "*",
-            "status": 503,
-            "headers": {"content-type": "application/json", "retry-after": "30"},
-            "body": '{"error":{"code":"serviceNotAvailable","message":"The service is temporarily unavailable."}}',
-        },
+        faults=(
+            {
+                **_GRAPH_ANSWER,
+                "status": 503,
+                "body": _graph_error("serviceNotAvailable", "The service is unavailable."),
+            },
+            {**_EWS_ANSWER, "status": 503},
+        ),
     ),
     Scenario("our_fault", "the app’s client secret has expired", {"client_secret_expired": True}),
     Scenario(
@@ -151,15 +169,19 @@ _ALL = (
     Scenario(
         "slowed_down",
         "Microsoft asks to slow down",
-        fault={
-            "route": "*",
-            "status": 429,
-            "headers": {"content-type": "application/json", "retry-after": "10"},
-            "body": '{"error":{"code":"TooManyRequests","message":"Application is over its MailboxConcurrency limit."}}',
-        },
+        faults=(
+            {
+                **_GRAPH_ANSWER,
+                "status": 429,
+                "body": _graph_error(
+                    "ApplicationThrottled", "Application is over its MailboxConcurrency limit."
+                ),
+            },
+            {**_EWS_ANSWER, "status": 503},
+        ),
     ),
     Scenario("unknown", "it fails for no reason given", {"unknown_failure": True}),
-    Scenario("slow", "every answer takes 10 seconds", fault={"route": "*", "latency_ms": 10_000}),
+    Scenario("slow", "every answer takes 10 seconds", faults=({"route": "*", "latency_ms": 10_000},)),
     Scenario("wrong_password", "the password is wrong", {"wrong_password": True}),
     Scenario(
         "ews_listed", "EWS is on and every app is listed", {"ews_enabled": True, "ews_allowed_app_ids": ["*"]}
@@ -202,10 +224,8 @@ def set_scenario(world: World, tenant: Tenant, scenario_id: str) -> None:
         remove_grants(tenant)
     if scenario.act is not None:
         scenario.act(world, tenant)
-    if scenario.fault is not None:
-        fault = world.faults.add(**{**copy.deepcopy(scenario.fault), "tenant": tenant.id})
-        if scenario.id in ("microsoft_down", "slowed_down"):
-            fault.resources_only = True
+    for rule in scenario.faults:
+        fault = world.faults.add(**{**copy.deepcopy(rule), "tenant": tenant.id})
         active.fault_ids.append(fault.id)
     tenant.scenario = scenario.id
     world.active_scenarios[tenant.id] = active

@@ -12,6 +12,7 @@ from m365_emulator.world.clock import Clock
 from m365_emulator.world.faults import Faults
 from m365_emulator.world.ids import stable_guid
 from m365_emulator.world.keys import KeyRing
+from m365_emulator.world.mailbox.delivery import receive
 from m365_emulator.world.mailbox.generate import fill
 from m365_emulator.world.mailbox.store import Mailbox
 from m365_emulator.world.request_log import RequestLog
@@ -20,6 +21,7 @@ from m365_emulator.world.seed import SeedSource, apply_overrides, build
 from m365_emulator.world.tenants import Tenant, User
 
 if TYPE_CHECKING:
+    from m365_emulator.world.mailbox.message import Message
     from m365_emulator.world.scenarios import ActiveScenario
 
 EVENT_SHARE = 4
@@ -161,6 +163,17 @@ class World:
                 None,
             )
         return self.mailbox_of(user) if user else None
+
+    def deliver(self, message: Message, recipients: list[str]) -> list[str]:
+        """Put mail from outside into the mailboxes of `recipients`; returns the addresses that are nobody's."""
+        unknown: list[str] = []
+        for address in recipients:
+            mailbox = self.find_mailbox(address)
+            if mailbox is None:
+                unknown.append(address)
+            else:
+                receive(mailbox, message)
+        return unknown
 
     def _open_mailbox(self, user: User) -> Mailbox:
         mailbox = Mailbox(self, user, mailbox_guid(user), user.time_zone)

@@ -1,153 +1,22 @@
-"""The `m365-emulator` command."""
+"""Commands that steer a running emulator through its control API."""
 
 from __future__ import annotations
 
-import asyncio
-import ipaddress
 import json
-import os
-import sys
 import urllib.error
 import urllib.parse
 import urllib.request
-from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
+from m365_emulator.cli.common import app, fail
+
 DEFAULT_URL = "http://127.0.0.1:8025"
 CONTROL_SECONDS = 30
-
-app = typer.Typer(
-    help="Microsoft Entra ID, Microsoft Graph mail and calendar, and Exchange Web Services on one machine.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
 URLOption = Annotated[
     str, typer.Option("--url", envvar="M365_EMULATOR_URL", help="Base URL of the running emulator.")
 ]
-
-
-def default_home() -> Path:
-    """Return where certificates and signing keys are kept unless told otherwise."""
-    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(data) / "m365-emulator"
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-@app.command()
-def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    http_port: Annotated[int, typer.Option(help="Port without TLS; 0 takes a free one.")] = 8025,
-    https_port: Annotated[int, typer.Option(help="Port with TLS; 0 takes a free one.")] = 8443,
-    seed: Annotated[str, typer.Option(help="'sample', 'empty' or a YAML file.")] = "sample",
-    messages: Annotated[int | None, typer.Option(help="Messages in each mailbox.", min=0)] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="File the world is read from at start and written to at the end.")
-    ] = None,
-    home: Annotated[
-        Path | None,
-        typer.Option(envvar="M365_EMULATOR_HOME", help="Folder of certificates and signing keys."),
-    ] = None,
-    redirect_uri: Annotated[
-        list[str] | None, typer.Option(help="Reply address added to the first app registration; repeatable.")
-    ] = None,
-    client_secret_file: Annotated[
-        Path | None, typer.Option(help="File with the client secret of the first app registration.")
-    ] = None,
-    client_certificate_file: Annotated[
-        Path | None, typer.Option(help="PEM certificate that may sign client assertions of the first app.")
-    ] = None,
-    random_seed: Annotated[int, typer.Option(help="Number that all chance in the world comes from.")] = 1,
-    record: Annotated[
-        Path | None,
-        typer.Option(envvar="M365_EMULATOR_RECORD", help="File to which every exchange is appended."),
-    ] = None,
-    i_know_this_is_a_fake_sign_in: Annotated[
-        bool, typer.Option(help="Allow an address that other machines can reach.")
-    ] = False,
-) -> None:
-    """Serve until Ctrl-C. Prints one line when ready: `ready HTTP-URL HTTPS-URL`."""
-    if not _is_loopback(host) and not i_know_this_is_a_fake_sign_in:
-        _fail(
-            f"{host} is reachable from other machines, where this could be taken for a real sign-in page."
-            " Add --i-know-this-is-a-fake-sign-in to do it all the same."
-        )
-    secret = (
-        _read(client_secret_file).strip()
-        if client_secret_file
-        else os.environ.get("M365_EMULATOR_CLIENT_SECRET")
-    )
-    certificate = _read(client_certificate_file) if client_certificate_file else None
-
-    from m365_emulator.world.keys import KeyRing
-    from m365_emulator.world.request_log import RequestLog
-    from m365_emulator.world.seed import SeedError, SeedSource
-    from m365_emulator.world.snapshot import SnapshotError, load
-    from m365_emulator.world.world import World
-
-    folder = home or (data.parent if data else default_home())
-    source = SeedSource(
-        name=seed,
-        messages_per_mailbox=messages,
-        redirect_uris=list(redirect_uri or []),
-        client_secrets=[secret] if secret else [],
-        certificates=[certificate] if certificate else [],
-    )
-    try:
-        world = World(
-            seed=random_seed,
-            source=source,
-            request_log=RequestLog(record_to=record),
-            keyring=KeyRing(folder / "signing-keys.pem"),
-        )
-        if data is not None and data.exists():
-            load(world, data)
-            world.apply_overrides(source)
-    except (SeedError, SnapshotError) as error:
-        _fail(str(error))
-    world.data_file = data
-    asyncio.run(_serve(world, folder, host, http_port, https_port))
-
-
-async def _serve(world: Any, home: Path, host: str, http_port: int, https_port: int) -> None:
-    from m365_emulator.server import Emulator
-    from m365_emulator.world.snapshot import save
-
-    emulator = Emulator(world, home, host, http_port, https_port)
-    try:
-        await emulator.start()
-    except OSError as error:
-        _fail(f"Cannot listen on {host}: {error.strerror}.")
-    print(f"ca {emulator.tls.ca}", flush=True)
-    print(f"ready {emulator.http_url} {emulator.https_url}", flush=True)
-    await emulator.run_until_stopped()
-    if world.data_file is not None:
-        save(world, world.data_file)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except OSError as error:
-        _fail(f"Cannot read {path}: {error.strerror}.")
-
-
-def _fail(text: str) -> NoReturn:
-    print(text, file=sys.stderr)
-    raise typer.Exit(2)
-
-
-# -- talking to a running emulator -----------------------------------------------------------------------------------
 
 
 def _call(url: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -167,9 +36,9 @@ def _call(url: str, method: str, path: str, body: dict[str, Any] | None = None) 
             text = json.load(error)["error"]
         except (ValueError, KeyError):
             text = f"The emulator answered {error.code}."
-        _fail(text)
+        fail(text)
     except OSError as error:
-        _fail(f"No emulator answers at {url}: {getattr(error, 'reason', error)}.")
+        fail(f"No emulator answers at {url}: {getattr(error, 'reason', error)}.")
 
 
 def _show(answer: dict[str, Any]) -> None:
@@ -228,7 +97,7 @@ def _seconds(text: str) -> float:
     try:
         return float(text[:-1]) * factor if factor else float(text)
     except ValueError:
-        _fail(f"{text} is not a length of time; write 90, 15m, 2h or 30d.")
+        fail(f"{text} is not a length of time; write 90, 15m, 2h or 30d.")
 
 
 faults_app = typer.Typer(help="Inject faults into requests and notifications.", no_args_is_help=True)
@@ -347,8 +216,3 @@ def snapshot_restore(name: str, url: URLOption = DEFAULT_URL) -> None:
 def snapshot_list(url: URLOption = DEFAULT_URL) -> None:
     """List kept worlds and their sizes in bytes."""
     _show(_call(url, "GET", "/control/snapshots"))
-
-
-def main() -> None:
-    """Run the command."""
-    app()
