@@ -34,6 +34,7 @@ class ItemShape:
         extended: Extended properties asked for.
         headers: Internet headers asked for by name.
         for_find: True in FindItem, which never returns bodies, recipients and the like.
+        with_id: False for an item inside another one, which has no id.
     """
 
     base: str = "IdOnly"
@@ -43,6 +44,7 @@ class ItemShape:
     include_mime: bool = False
     body_type: str = "Best"
     for_find: bool = False
+    with_id: bool = True
     _compiled: dict[str, tuple[_Write, ...]] = field(default_factory=dict[str, tuple[_Write, ...]])
 
     def element(self, view: View, item: Item) -> str:
@@ -56,7 +58,7 @@ class ItemShape:
     def _compile(self, kind: str) -> Iterable[_Write]:
         order = ORDER[kind]
         wanted: dict[str, Field] = {}
-        for uri in ("item:ItemId", *self._base_uris(kind), *self.uris):
+        for uri in (*(("item:ItemId",) if self.with_id else ()), *self._base_uris(kind), *self.uris):
             known = fields.ITEM_FIELDS.get(uri)
             if known is None or known.element not in order or uri.partition(":")[0] not in FAMILIES[kind]:
                 continue
@@ -131,17 +133,28 @@ def read_item_shape(node: Node | None, *, for_find: bool = False) -> ItemShape:
                     "Property is not valid for this object type.",
                     message_xml=xml.element("t:FieldURI", "", {"FieldURI": uri}),
                 )
-    body_type = (node.findtext(f"{xml.T}BodyType") or "Best").strip()
-    if body_type not in _BODY_TYPES:
-        raise schema_violation(f"The 'BodyType' element is invalid: '{body_type[:50]}'.")
     return ItemShape(
         base=_base(node),
         uris=uris,
         extended=extended,
         headers=headers,
         include_mime=read_boolean(node.findtext(f"{xml.T}IncludeMimeContent"), default=False),
-        body_type=body_type,
+        body_type=_body_type(node),
         for_find=for_find,
+    )
+
+
+def read_attachment_shape(node: Node | None) -> ItemShape:
+    """Read ``m:AttachmentShape``, which may be left out; raises like `read_item_shape`."""
+    if node is None:
+        return ItemShape()
+    uris, extended, headers = _additional(node)
+    return ItemShape(
+        uris=uris,
+        extended=extended,
+        headers=headers,
+        include_mime=read_boolean(node.findtext(f"{xml.T}IncludeMimeContent"), default=False),
+        body_type=_body_type(node),
     )
 
 
@@ -163,6 +176,13 @@ def read_boolean(text: str | None, *, default: bool) -> bool:
     if word in {"false", "0"}:
         return False
     raise schema_violation(f"'{text[:50]}' is not a valid Boolean value.")
+
+
+def _body_type(node: Node) -> str:
+    body_type = (node.findtext(f"{xml.T}BodyType") or "Best").strip()
+    if body_type not in _BODY_TYPES:
+        raise schema_violation(f"The 'BodyType' element is invalid: '{body_type[:50]}'.")
+    return body_type
 
 
 def _base(node: Node) -> str:

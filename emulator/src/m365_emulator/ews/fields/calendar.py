@@ -22,11 +22,14 @@ from m365_emulator.ews.recurrence_xml import recurrence_element
 from m365_emulator.ews.view import View
 from m365_emulator.ews.zone_definition import duration
 from m365_emulator.world.mailbox.event import CalendarEvent, Recurrence
-from m365_emulator.world.mailbox.item import Item
+from m365_emulator.world.mailbox.item import Item, PropertyKey, PropertyType
 from m365_emulator.world.mailbox.message import MeetingDetails, Message
 
 # MS-OXOCAL PidLidAppointmentStateFlags: meeting, received, cancelled.
 _MEETING_BIT, _RECEIVED_BIT, _CANCELLED_BIT = 1, 2, 4
+
+INVITED = PropertyKey(PropertyType.BOOLEAN, set_id="00062002-0000-0000-c000-000000000046", number=0x8229)
+"""PidLidFInvited: whether invitations of a meeting ever went out (MS-OXOCAL)."""
 
 
 def event_of(view: View, item: Item) -> CalendarEvent | None:
@@ -236,7 +239,9 @@ def _recurrence_id(view: View, item: Item) -> str:
 
 
 def _request_sent(view: View, item: Item) -> bool:
-    return isinstance(item, CalendarEvent) and item.is_meeting and item.is_organizer and not item.is_draft
+    if not isinstance(item, CalendarEvent) or not item.is_meeting or not item.is_organizer or item.is_draft:
+        return False
+    return (item.properties or {}).get(INVITED) != "false"
 
 
 def _response_requested(view: View, item: Item) -> bool:

@@ -15,11 +15,11 @@ from datetime import datetime
 
 from m365_emulator.ews import xml
 from m365_emulator.ews.faults import ResponseError, schema_violation
-from m365_emulator.ews.fields.values import display_names, is_set, moment
+from m365_emulator.ews.fields.values import display_names
 from m365_emulator.ews.soap import Node, elements, local_name
 from m365_emulator.ews.view import View
 from m365_emulator.world.mailbox import CalendarEvent, Folder, Item, Message, PropertyKey, PropertyType
-from m365_emulator.world.mailbox.mime import headers_of
+from m365_emulator.world.mailbox.properties import read_property as read_stored
 from m365_emulator.world.mailbox.threads import bare_subject
 
 PROPERTY_SETS: Mapping[str, str] = {
@@ -74,7 +74,7 @@ class ExtendedField:
             return natural(view, item)
         if self.key.number in _GLOBAL_OBJECT_IDS and self.key.set_id == PROPERTY_SETS["Meeting"]:
             return _global_object_id(item)
-        return None
+        return read_stored(item, self.key)
 
 
 def read_path(node: Node) -> ExtendedField:
@@ -194,28 +194,11 @@ def _number(text: str | None) -> int | None:
 
 # -- properties every item has by nature ---------------------------------------------------------------------------
 
-_READ, _UNSENT, _FROM_ME, _HAS_ATTACHMENTS, _UNMODIFIED = 0x1, 0x8, 0x20, 0x10, 0x2
 _GLOBAL_OBJECT_IDS = frozenset({0x03, 0x23})
 
 
 def _b64(raw: bytes) -> str:
     return base64.b64encode(raw).decode("ascii")
-
-
-def _message_flags(view: View, item: Item) -> str:
-    if not isinstance(item, Message):
-        return str(_READ)
-    flags = (_READ if item.is_read else 0) | (_UNSENT if item.is_draft else 0)
-    flags |= _HAS_ATTACHMENTS if item.has_attachments else 0
-    flags |= _UNMODIFIED if item.modified_at == item.created_at else 0
-    flags |= _FROM_ME if item.from_ is not None and view.is_owner(item.from_.address) else 0
-    return str(flags)
-
-
-def _transport_headers(view: View, item: Item) -> str | None:
-    if not isinstance(item, Message) or item.is_draft:
-        return None
-    return "".join(f"{name}: {value}\r\n" for name, value in headers_of(item))
 
 
 def _of_message(get: Callable[[Message], str]) -> Callable[[View, Item], str | None]:
@@ -225,41 +208,22 @@ def _of_message(get: Callable[[Message], str]) -> Callable[[View, Item], str | N
     return value
 
 
-def _time(get: Callable[[Item], datetime]) -> Callable[[View, Item], str | None]:
-    def value(view: View, item: Item) -> str | None:
-        stamp = get(item)
-        return moment(stamp) if is_set(stamp) else None
-
-    return value
-
-
 def _search_key(view: View, item: Item) -> str:
     return _b64(view.mailbox.replica[:8] + item.identity.to_bytes(8, "big"))
 
 
 _NATURAL: Mapping[int, Callable[[View, Item], str | None]] = {
-    0x001A: lambda view, item: item.item_class,
-    0x0037: lambda view, item: item.subject,
     0x0070: lambda view, item: bare_subject(item.subject),
     0x0E1D: lambda view, item: bare_subject(item.subject),
-    0x007D: _transport_headers,
     0x0E03: _of_message(lambda item: display_names(item.cc)),
     0x0E04: _of_message(lambda item: display_names(item.to)),
-    0x0E06: _time(lambda item: item.received_at if isinstance(item, Message) else item.created_at),
-    0x0E07: _message_flags,
-    0x0E08: lambda view, item: str(item.size),
     0x0E1B: lambda view, item: "true" if item.has_attachments else "false",
     0x0FFF: lambda view, item: _b64(view.mailbox.ids.item_entry(item.folder.number, item.entry)),
     0x1000: lambda view, item: View.body_text(item.body, as_html=False),
-    0x1035: _of_message(lambda item: item.internet_message_id),
-    0x1039: _of_message(lambda item: item.references),
-    0x1042: _of_message(lambda item: item.in_reply_to),
     0x0C1A: _of_message(lambda item: item.sender.name if item.sender else ""),
     0x0C1F: _of_message(lambda item: item.sender.address if item.sender else ""),
     0x0042: _of_message(lambda item: item.from_.name if item.from_ else ""),
     0x5D01: _of_message(lambda item: item.sender.address if item.sender else ""),
-    0x3007: _time(lambda item: item.created_at),
-    0x3008: _time(lambda item: item.modified_at),
     0x300B: _search_key,
 }
 

@@ -1,0 +1,1 @@
+"""Reading items out of requests: elements become values of the mailbox store."""
