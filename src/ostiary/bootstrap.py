@@ -19,7 +19,7 @@ from ostiary import __version__
 from ostiary.adapters.entra.assertion import ClientCredential, ClientSecret, load_certificate
 from ostiary.adapters.entra.client import EntraAuthorizationServer
 from ostiary.adapters.entra.clouds import Cloud, resolve_cloud
-from ostiary.adapters.ews.availability import EWSAccessCheck
+from ostiary.adapters.ews.availability import EWSAppAvailability
 from ostiary.adapters.ews.calendar import EWSCalendarGateway
 from ostiary.adapters.ews.mail import EWSMailGateway
 from ostiary.adapters.ews.probe import EWSMailboxProbe
@@ -252,7 +252,7 @@ def _microsoft(
             entropy=entropy,
         ),
         directory=GraphTenantDirectory(session, host_url=cloud.graph_url),
-        ews_availability=EWSAccessCheck(session, endpoint=cloud.ews_url),
+        ews_availability=EWSAppAvailability(ews),
         probes={AccessMethod.GRAPH: GraphMailboxProbe(graph), AccessMethod.EWS: EWSMailboxProbe(ews)},
         mail={AccessMethod.GRAPH: GraphMailGateway(graph), AccessMethod.EWS: EWSMailGateway(ews)},
         calendar={
