@@ -31,6 +31,8 @@ class Permission(StrEnum):
     """Anyone; the page itself guards by link, session secret or browser binding."""
     CONSOLE_READ = "console.read"
     CONSOLE_MANAGE = "console.manage"
+    CONSOLE_LEAVE = "console.leave"
+    """Ending one's own sessions."""
     OPERATOR_READ = "operator.read"
     OPERATOR_MANAGE = "operator.manage"
     API_READ = "api.read"
@@ -66,11 +68,13 @@ class Principal:
         return permission is Permission.PUBLIC or permission in self.permissions
 
 
-CONSOLE_PERMISSIONS: Final = frozenset({Permission.CONSOLE_READ, Permission.CONSOLE_MANAGE})
+CONSOLE_PERMISSIONS: Final = frozenset(
+    {Permission.CONSOLE_READ, Permission.CONSOLE_MANAGE, Permission.CONSOLE_LEAVE}
+)
 """What an organization admin may do, inside the own organization."""
 
 OPERATOR_PERMISSIONS: Final = frozenset(
-    {Permission.CONSOLE_READ, Permission.OPERATOR_READ, Permission.OPERATOR_MANAGE}
+    {Permission.CONSOLE_READ, Permission.CONSOLE_LEAVE, Permission.OPERATOR_READ, Permission.OPERATOR_MANAGE}
 )
 """What an operator may do. A customer's console can be viewed but not changed (UX §10)."""
 

@@ -93,6 +93,20 @@ class ConsentWatch:
             await self._check(consent)
         return len(due)
 
+    async def check_tenant(self, *, cloud: str, tenant_id: str) -> None:
+        """Look after one directory's standing approvals now, because somebody asked."""
+        now = self._clock.now()
+        async with self._transactions() as transaction:
+            consents = [
+                consent
+                for consent in await transaction.consents.list_for_tenant(cloud=cloud, tenant_id=tenant_id)
+                if consent.verified_at is not None
+            ]
+            for consent in consents:
+                await transaction.consents.save(replace(consent, checked_at=now))
+        for consent in consents:
+            await self._check(consent)
+
     async def withdraw(
         self, *, cloud: str, tenant_id: str, method: AccessMethod, reason: str = "consent_withdrawn"
     ) -> None:

@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from ostiary.entrypoints import api, console, site
+from ostiary.entrypoints.console.filters import FILTERS as CONSOLE_FILTERS
 from ostiary.entrypoints.web import csp_reports, errors, health, routes
 from ostiary.entrypoints.web.addresses import Addresses
 from ostiary.entrypoints.web.browser import BrowserCookie
@@ -52,6 +53,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.addresses = addresses
     app.state.static = files
     app.state.templates = create_environment(files, vendor_of(settings))
+    app.state.templates.filters.update(CONSOLE_FILTERS)
     app.state.metrics = services.metrics
 
     errors.install(app)

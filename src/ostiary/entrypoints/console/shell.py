@@ -1,0 +1,108 @@
+"""The frame of every console page: whose console, which section, how many wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+
+from ostiary.core.access.model import STEP_UP_LIFE, Permission, Role
+from ostiary.core.organizations.model import Organization
+from ostiary.entrypoints.web.context import find_principal, organization_id, principal, services
+from ostiary.entrypoints.web.templates import render
+
+PAGE_SIZE: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """An entry of the side navigation."""
+
+    id: str
+    label: str
+    path: str
+
+
+SECTIONS: Final = (
+    Section("overview", "Overview", "/console"),
+    Section("approval", "Microsoft approval", "/console/approval"),
+    Section("requests", "Approval requests", "/console/requests"),
+    Section("members", "Members and licences", "/console/members"),
+    Section("connections", "Connections", "/console/connections"),
+    Section("audit", "Audit log", "/console/audit"),
+)
+
+OPERATOR_SECTIONS: Final = (
+    Section("overview", "Overview", "/operator"),
+    Section("customers", "Customers", "/operator/customers"),
+    Section("audit", "Audit log", "/operator/audit"),
+)
+
+
+async def render_console(
+    request: Request, template: str, *, section: str, status_code: int = 200, **context: Any
+) -> HTMLResponse:
+    """Answer with a page of one organization's console."""
+    organization, waiting = await _frame(request)
+    caller = principal(request)
+    return render(
+        request,
+        template,
+        status_code=status_code,
+        sections=SECTIONS,
+        section=section,
+        organization=organization,
+        waiting_count=waiting,
+        is_operator=caller.role is Role.OPERATOR,
+        may_manage=caller.may(Permission.CONSOLE_MANAGE),
+        now=services(request).clock.now(),
+        **context,
+    )
+
+
+def render_operator(
+    request: Request, template: str, *, section: str, status_code: int = 200, **context: Any
+) -> HTMLResponse:
+    """Answer with a page about all customers."""
+    return render(
+        request,
+        template,
+        status_code=status_code,
+        sections=OPERATOR_SECTIONS,
+        section=section,
+        organization=None,
+        waiting_count=0,
+        is_operator=True,
+        may_manage=False,
+        now=services(request).clock.now(),
+        **context,
+    )
+
+
+def recently_signed_in(request: Request) -> bool:
+    """Whether the caller signed in a moment ago, as a sensitive act asks for (SR-57)."""
+    caller = find_principal(request)
+    if caller is None or caller.signed_in_at is None:
+        return False
+    return services(request).clock.now() - caller.signed_in_at <= STEP_UP_LIFE
+
+
+def recent_moment(value: datetime, now: datetime) -> str:
+    """``Today 14:02``, ``Yesterday 16:20``, ``3 November 14:02``, ``3 November 2025 14:02`` (UTC)."""
+    if value.date() == now.date():
+        day = "Today"
+    elif value.date() == (now - timedelta(days=1)).date():
+        day = "Yesterday"
+    else:
+        day = f"{value.day} {value:%B}" + ("" if value.year == now.year else f" {value.year}")
+    return f"{day} {value:%H:%M}"
+
+
+async def _frame(request: Request) -> tuple[Organization, int]:
+    async with services(request).transactions() as transaction:
+        organization = await transaction.organizations.get(organization_id(request))
+        waiting = await transaction.approval_requests.count_waiting(organization.id)
+    return organization, waiting
