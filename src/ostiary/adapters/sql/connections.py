@@ -45,6 +45,8 @@ from ostiary.core.kernel.errors import Conflict, InvalidRequest, NotFound
 from ostiary.core.kernel.page import Page
 from ostiary.core.vault.model import Sealed
 
+LIVE_IDENTITY: Final = "uq_connections_live_identity"
+
 connections: Final = Table(
     "connections",
     metadata,
@@ -75,7 +77,7 @@ connections: Final = Table(
     # One Microsoft identity is one connection (SR-28). An unconfirmed one claims nothing yet, so a sign-in that
     # somebody else began cannot keep the owner out.
     Index(
-        "uq_connections_live_identity",
+        LIVE_IDENTITY,
         "cloud",
         "tenant_id",
         "object_id",
@@ -167,7 +169,9 @@ class SQLConnectionStore:
             async with self._connection.begin_nested():
                 await self._connection.execute(insert(connections).values(_connection_values(connection)))
         except IntegrityError as error:
-            raise Conflict("This mailbox is connected already.") from error
+            if _is_second_live(error):
+                raise Conflict("This mailbox is connected already.") from error
+            raise
 
     async def save(self, connection: Connection) -> None:
         statement = (
@@ -182,7 +186,9 @@ class SQLConnectionStore:
             async with self._connection.begin_nested():
                 changed = (await self._connection.execute(statement)).rowcount
         except IntegrityError as error:
-            raise Conflict("This mailbox is connected already.") from error
+            if _is_second_live(error):
+                raise Conflict("This mailbox is connected already.") from error
+            raise
         if changed != 1:
             raise NotFound("There is no such connection.")
 
@@ -310,6 +316,7 @@ class SQLRefreshTokenStore:
                 postgresql.insert(refresh_tokens)
                 .values(connection_id=connection_id, **values)
                 .on_conflict_do_nothing()
+                .returning(refresh_tokens.c.version)
             )
         else:
             # Never an insert: a refresh that ends after a disconnect must not bring the token back.
@@ -320,8 +327,9 @@ class SQLRefreshTokenStore:
                     refresh_tokens.c.version == version - 1,
                 )
                 .values(values)
+                .returning(refresh_tokens.c.version)
             )
-        if (await self._connection.execute(statement)).rowcount != 1:
+        if (await self._connection.execute(statement)).scalar_one_or_none() is None:
             raise Conflict("The saved sign-in changed meanwhile.")
 
     async def find(self, connection_id: str) -> tuple[Sealed, int] | None:
@@ -465,6 +473,11 @@ class SQLConnectSessionStore:
             .values(browser_hash=browser_hash)
         )
         return (await self._connection.execute(statement)).rowcount == 1
+
+
+def _is_second_live(error: IntegrityError) -> bool:
+    diagnostics = getattr(error.orig, "diag", None)
+    return getattr(diagnostics, "constraint_name", None) == LIVE_IDENTITY
 
 
 def _connection_values(connection: Connection) -> dict[str, Any]:

@@ -1,0 +1,346 @@
+"""Access tokens: renewed once, stored before use, and never lost to a fault (SR-29, SR-38, SR-46 to SR-48)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from ostiary.core.audit.model import SYSTEM
+from ostiary.core.connections.errors import ConnectionNotUsable
+from ostiary.core.connections.model import ConnectionStatus
+from ostiary.core.connections.tokens import EXPIRY_MARGIN, LEASE_LIFE
+from ostiary.core.kernel.errors import (
+    AccessBlocked,
+    ConsentRequired,
+    Misconfigured,
+    NotFound,
+    OstiaryError,
+    ProviderDetail,
+    ReauthorizationRequired,
+    TemporarilyUnavailable,
+    Throttled,
+)
+
+PRIYA = "bbbbbbbb-0000-4000-8000-00000000000b"
+REVOKED = ReauthorizationRequired("x", reason="sign_in_needed", provider=ProviderDetail(code="AADSTS50173"))
+
+
+async def expire(world) -> None:
+    world.clock.advance(timedelta(hours=2))
+
+
+async def test_a_token_is_reused_until_shortly_before_it_expires(world) -> None:
+    connection = await world.connect()
+    tokens = world.service.tokens
+    first = await tokens.get(connection.id)
+    world.clock.advance(timedelta(minutes=75) - EXPIRY_MARGIN - timedelta(seconds=1))
+    assert await tokens.get(connection.id) == first
+    assert world.microsoft.refreshes == []
+    world.clock.advance(timedelta(seconds=1))
+    assert await tokens.get(connection.id) != first
+    assert len(world.microsoft.refreshes) == 1
+
+
+async def test_many_callers_in_two_processes_cause_exactly_one_refresh(world) -> None:
+    connection = await world.connect()
+    services = [world.service, world.another_service()]
+    for round_number in range(1, 4):
+        await expire(world)
+        answers = await asyncio.gather(
+            *(services[index % 2].tokens.get(connection.id) for index in range(64))
+        )
+        assert len(world.microsoft.refreshes) == round_number
+        assert all(answer == answers[0] for answer in answers)
+
+
+async def test_a_new_process_uses_the_token_another_one_got(world) -> None:
+    connection = await world.connect()
+    await expire(world)
+    mine = await world.service.tokens.get(connection.id)
+    assert await world.another_service().tokens.get(connection.id) == mine
+    assert len(world.microsoft.refreshes) == 1
+
+
+async def test_the_newer_refresh_token_is_stored_before_the_access_token_is_used(world) -> None:
+    connection = await world.connect()
+    await expire(world)
+    put = "ostiary.adapters.sql.connections.SQLRefreshTokenStore.put"
+
+    async def crash(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("the process died while storing")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(put, crash)
+        with pytest.raises(RuntimeError, match="died"):
+            await world.service.tokens.get(connection.id)
+    # Nobody got the access token, and the old refresh token is still there and is tried again.
+    assert (await world.reread(connection)).token_version == 1
+    token = await world.service.tokens.get(connection.id)
+    assert world.microsoft.refreshes[0] == world.microsoft.refreshes[1]
+    assert token.reveal().startswith("access-")
+    assert (await world.reread(connection)).token_version == 2
+
+
+async def test_a_lease_of_a_process_that_died_ends_by_itself(world) -> None:
+    connection = await world.connect()
+    await expire(world)
+    now = world.clock.now()
+    async with world.transactions() as tx:
+        fence = await tx.refresh_leases.acquire(connection.id, holder="dead", until=now + LEASE_LIFE, now=now)
+    assert fence == 1
+    waiting = asyncio.create_task(world.service.tokens.get(connection.id))
+    await asyncio.sleep(0.05)
+    assert world.microsoft.refreshes == []
+    world.clock.advance(LEASE_LIFE)
+    await waiting
+    assert len(world.microsoft.refreshes) == 1
+    async with world.transactions() as tx:
+        later = world.clock.now()
+        assert await tx.refresh_leases.acquire(connection.id, holder="x", until=later, now=later) == 3
+
+
+async def test_a_definite_refusal_counts_only_when_microsoft_repeats_it(world) -> None:
+    connection = await world.connect()
+    await expire(world)
+    world.microsoft.refresh_answers = [REVOKED]
+    await world.service.tokens.get(connection.id)
+    assert (await world.reread(connection)).status is ConnectionStatus.CONNECTED
+    assert len(world.microsoft.refreshes) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason"),
+    [
+        (REVOKED, ConnectionStatus.NEEDS_SIGN_IN, "sign_in_needed"),
+        (ConsentRequired("x"), ConnectionStatus.WAITING_FOR_APPROVAL, "consent_withdrawn"),
+        (AccessBlocked("x", reason="app_disabled"), ConnectionStatus.FAILING, "app_disabled"),
+    ],
+)
+async def test_a_repeated_refusal_is_stored_with_its_reason_and_keeps_the_token(
+    world, error, status, reason
+) -> None:
+    connection = await world.connect()
+    await expire(world)
+    world.microsoft.refresh_answers = [error, error]
+    with pytest.raises(type(error)) as caught:
+        await world.service.tokens.get(connection.id)
+    assert caught.value.reference == connection.reference
+    stored = await world.reread(connection)
+    assert (stored.status, stored.reason) == (status, reason)
+    assert await world.has_token(connection.id)
+    assert await world.audit("connection.refused") == ["connection.refused"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TemporarilyUnavailable("x", reason="microsoft_down"),
+        Throttled("x", retry_after_seconds=7),
+        Misconfigured("x", reason="our_fault"),
+        OstiaryError("garbage"),
+    ],
+)
+async def test_a_fault_that_may_pass_changes_nothing(world, error) -> None:
+    connection = await world.connect()
+    await expire(world)
+    world.microsoft.refresh_answers = [error] * 3
+    before = await world.reread(connection)
+    for _ in range(3):
+        with pytest.raises(type(error)):
+            await world.service.tokens.get(connection.id)
+    assert await world.reread(connection) == before
+    assert (await world.service.tokens.get(connection.id)).reveal()
+
+
+async def test_a_fault_at_the_second_attempt_changes_nothing_either(world) -> None:
+    connection = await world.connect()
+    await expire(world)
+    world.microsoft.refresh_answers = [REVOKED, TemporarilyUnavailable("x")]
+    with pytest.raises(TemporarilyUnavailable):
+        await world.service.tokens.get(connection.id)
+    assert (await world.reread(connection)).status is ConnectionStatus.CONNECTED
+
+
+async def test_a_refusal_of_a_token_that_was_renewed_meanwhile_is_not_believed(world) -> None:
+    connection = await world.connect()
+    await expire(world)
+    world.microsoft.refresh_answers = [REVOKED]
+    original = world.microsoft.refresh
+
+    async def refresh_then_reconnect(*args: object, **kwargs: object):
+        try:
+            return await original(*args, **kwargs)
+        except ReauthorizationRequired:
+            world.microsoft.refresh = original
+            session = await world.session(connection_id=connection.id)
+            await world.come_back(await world.start(session))
+            raise
+
+    world.microsoft.refresh = refresh_then_reconnect
+    token = await world.service.tokens.get(connection.id)
+    assert token.reveal()
+    stored = await world.reread(connection)
+    assert (stored.status, stored.token_version) == (ConnectionStatus.CONNECTED, 2)
+    assert len(world.microsoft.refreshes) == 1
+
+
+async def test_an_answer_for_another_account_is_quarantined_and_not_stored(world) -> None:
+    connection = await world.connect()
+    await expire(world)
+    world.microsoft.refresh_answers = [world.microsoft.tokens(object_id=PRIYA)]
+    with pytest.raises(ReauthorizationRequired):
+        await world.service.tokens.get(connection.id)
+    stored = await world.reread(connection)
+    assert (stored.status, stored.token_version) == (ConnectionStatus.NEEDS_SIGN_IN, 1)
+    assert await world.audit("connection.quarantined") == ["connection.quarantined"]
+
+
+async def test_a_disconnect_during_a_refresh_wins(world) -> None:
+    connection = await world.connect()
+    await expire(world)
+    world.microsoft.during_refresh = asyncio.Event()
+    refreshing = asyncio.create_task(world.service.tokens.get(connection.id))
+    while not world.microsoft.refreshes:
+        await asyncio.sleep(0.005)
+    await world.service.disconnect(connection.id, organization_id=None, actor=SYSTEM)
+    world.microsoft.during_refresh.set()
+    with pytest.raises(ConnectionNotUsable):
+        await refreshing
+    assert not await world.has_token(connection.id)
+    assert (await world.reread(connection)).status is ConnectionStatus.DISCONNECTED
+
+
+async def test_a_refused_token_is_replaced_once_for_all_who_hold_it(world) -> None:
+    connection = await world.connect()
+    other = world.another_service()
+    first = await world.service.tokens.get(connection.id)
+    assert await other.tokens.get(connection.id) == first
+    answers = await asyncio.gather(
+        *(
+            service.tokens.get(connection.id, refused=first)
+            for service in (world.service, other)
+            for _ in range(8)
+        )
+    )
+    assert len(world.microsoft.refreshes) == 1
+    assert all(answer != first for answer in answers)
+    # Somebody who comes late with the old token gets the new one, without another refresh.
+    assert await world.service.tokens.get(connection.id, refused=first) == answers[0]
+    assert len(world.microsoft.refreshes) == 1
+
+
+async def test_a_caller_that_gives_up_does_not_take_the_token_from_the_others(world) -> None:
+    connection = await world.connect()
+    await expire(world)
+    world.microsoft.during_refresh = asyncio.Event()
+    impatient = asyncio.create_task(world.service.tokens.get(connection.id))
+    patient = asyncio.create_task(world.service.tokens.get(connection.id))
+    while not world.microsoft.refreshes:
+        await asyncio.sleep(0.005)
+    impatient.cancel()
+    world.microsoft.during_refresh.set()
+    assert (await patient).reveal()
+    assert len(world.microsoft.refreshes) == 1
+    with pytest.raises(asyncio.CancelledError):
+        await impatient
+
+
+async def test_a_paused_or_unknown_connection_gives_no_token(world) -> None:
+    connection = await world.connect()
+    await world.service.tokens.get(connection.id)
+    await world.service.pause(connection.id, organization_id=None, actor=SYSTEM)
+    with pytest.raises(ConnectionNotUsable):
+        await world.service.tokens.get(connection.id)
+    with pytest.raises(NotFound):
+        await world.service.tokens.get("con_unknown")
+
+
+async def test_every_opening_of_a_sealed_token_is_on_record_before_it_happens(world) -> None:
+    connection = await world.connect()
+    await expire(world)
+    await world.service.tokens.get(connection.id)
+    await world.another_service().tokens.get(connection.id)
+    assert await world.audit("vault.opened") == ["vault.opened"] * 2
+
+    async def full(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("the audit log cannot be written")
+
+    await expire(world)
+    refreshes = len(world.microsoft.refreshes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ostiary.adapters.sql.audit.SQLAuditTrail.record", full)
+        with pytest.raises(RuntimeError, match="audit"):
+            await world.service.tokens.get(connection.id)
+    assert len(world.microsoft.refreshes) == refreshes
+
+
+async def test_a_token_moved_to_another_connection_does_not_open(world) -> None:
+    connection = await world.connect()
+    await expire(world)
+    async with world.transactions() as tx:
+        moved = replace(await tx.connections.get(connection.id), id="con_other", reference="CO-0000-0009")
+        moved = replace(moved, object_id=PRIYA)
+        await tx.connections.add(moved)
+        sealed, _ = await tx.refresh_tokens.find(connection.id)
+        await tx.refresh_tokens.put("con_other", sealed, version=1, at=world.clock.now())
+    with pytest.raises(Misconfigured):
+        await world.service.tokens.get("con_other")
+    assert world.microsoft.refreshes == []
+    assert await world.audit("connection.seal_broken") == ["connection.seal_broken"]
+
+
+async def test_a_silent_key_service_is_waited_for_and_changes_nothing(world) -> None:
+    connection = await world.connect()
+    await expire(world)
+    world.keys.is_down = True
+    with pytest.raises(TemporarilyUnavailable):
+        await world.service.tokens.get(connection.id)
+    world.keys.is_down = False
+    assert (await world.service.tokens.get(connection.id)).reveal()
+    assert (await world.reread(connection)).status is ConnectionStatus.CONNECTED
+
+
+async def test_no_token_is_in_the_database_in_the_clear(world) -> None:
+    connection = await world.connect(world.microsoft.tokens(refresh_token="canary-refresh-token"))
+    async with world.transactions() as tx:
+        rows = [
+            await tx.refresh_tokens.find(connection.id),
+            await tx.access_tokens.find(connection.id),
+        ]
+    assert rows[0] is not None
+    assert rows[1] is not None
+    for text in ("canary-refresh-token", "access-"):
+        assert text not in repr(rows)
+        assert text.encode() not in rows[0][0].ciphertext + rows[1].sealed.ciphertext
+
+
+async def test_idle_connections_are_renewed_long_before_ninety_days(world) -> None:
+    connection = await world.connect()
+    world.clock.advance(timedelta(days=29))
+    assert await world.service.refresh_idle() == 0
+    world.clock.advance(timedelta(days=1))
+    assert await world.service.refresh_idle() == 1
+    assert await world.service.refresh_idle() == 0
+    assert (await world.reread(connection)).token_version == 2
+    async with world.transactions() as tx:
+        shared = await tx.access_tokens.find(connection.id)
+        assert shared.expires_at > world.clock.now()
+
+
+async def test_expired_access_tokens_do_not_stay_in_the_database(world) -> None:
+    connection = await world.connect()
+    await expire(world)
+    await world.service.refresh_idle()
+    async with world.transactions() as tx:
+        assert await tx.access_tokens.find(connection.id) is None
+
+
+async def test_one_dead_connection_does_not_keep_the_others_from_being_renewed(world) -> None:
+    connection = await world.connect()
+    world.clock.advance(timedelta(days=31))
+    world.microsoft.refresh_answers = [REVOKED, REVOKED]
+    assert await world.service.refresh_idle() == 0
+    assert (await world.reread(connection)).status is ConnectionStatus.NEEDS_SIGN_IN
