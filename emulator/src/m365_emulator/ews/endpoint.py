@@ -60,7 +60,7 @@ class ExchangeEndpoint:
         return self._finish(request, response)
 
     async def _operate(self, request: Request, token: access.AccessToken) -> Response:
-        parsed = soap.parse(await _read_body(request))
+        parsed = soap.parse(await read_body(request))
         user = acting_user(self._world, token, parsed.impersonate)
         access.check_mailbox(user)
         mailbox = self._world.mailbox_of(user)
@@ -112,7 +112,8 @@ def base_url(request: Request) -> str:
     return f"{request.url.scheme}://{host}"
 
 
-async def _read_body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
+    """Return the body of a request; raises a SOAP fault when it is empty or too big."""
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():

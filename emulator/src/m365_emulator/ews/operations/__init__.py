@@ -27,6 +27,7 @@ from m365_emulator.ews.operations.get_folder import get_folder
 from m365_emulator.ews.operations.get_item import get_item
 from m365_emulator.ews.operations.get_server_time_zones import get_server_time_zones
 from m365_emulator.ews.operations.get_streaming_events import get_streaming_events
+from m365_emulator.ews.operations.get_user_availability import get_user_availability
 from m365_emulator.ews.operations.move_item import copy_item, move_item
 from m365_emulator.ews.operations.oof_settings import get_user_oof_settings, set_user_oof_settings
 from m365_emulator.ews.operations.resolve_names import resolve_names
@@ -56,6 +57,7 @@ OPERATIONS: Mapping[str, Callable[[Call], str | Response]] = {
     "GetItem": get_item,
     "GetServerTimeZones": get_server_time_zones,
     "GetStreamingEvents": get_streaming_events,
+    "GetUserAvailabilityRequest": get_user_availability,
     "GetUserOofSettingsRequest": get_user_oof_settings,
     "MarkAllItemsAsRead": mark_all_items_as_read,
     "MoveFolder": move_folder,

@@ -1,0 +1,1 @@
+"""Autodiscover in its three forms: V2 (JSON), SOAP GetUserSettings, and POX (plain XML)."""
