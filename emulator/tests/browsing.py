@@ -32,7 +32,8 @@ class Page:
 
     @property
     def heading(self) -> str:
-        return self.tree.xpath("string(//h1)").strip()
+        """The page's H1; empty where the app would take over."""
+        return self.tree.xpath("string(//h1)").strip() if self.text else ""
 
     def text_of(self, element_id: str) -> str:
         return self.tree.xpath(f"string(//*[@id='{element_id}'])").strip()
@@ -89,8 +90,12 @@ class Browser:
         return self._follow(self.client.post(urljoin(page.url, action), data=body))
 
     def sign_in(self, page: Page, upn: str) -> Page:
-        """Pick an account, and give the password when asked."""
-        page = self.press(page, "/pick", "account", upn)
+        """Pick an account (or type its address when it is not listed), and give the password when asked."""
+        if ("account", upn) in page.form("/pick").buttons:
+            page = self.press(page, "/pick", "account", upn)
+        else:
+            page = self.press(page, "/pick", "account", "other")
+            page = self.press(page, "/pick", "decision", "next", address=upn)
         if page.heading == "Password":
             page = self.press(page, "/password", "decision", "next")
         return page
