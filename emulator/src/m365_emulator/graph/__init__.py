@@ -34,6 +34,12 @@ _MODULES = (
     "delta",
     "settings",
     "translate",
+    "schedules",
+    "categories",
+    "mail_tips",
+    "rules",
+    "extensions",
+    "subscriptions.requests",
 )
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .odata.options import QueryOptions
     from .prefer import Preferences
 
+JSON_TYPE = (
+    "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+)
 MAX_JSON_BYTES = 4 * 1024 * 1024
 """Source: Graph, request size limit of 4 MB."""
 
@@ -123,7 +126,8 @@ class Call:
             value = orjson.loads(self.content)
         except orjson.JSONDecodeError as error:
             raise bad_request(
-                "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format."
+                "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid "
+                "JSON format."
             ) from error
         if not isinstance(value, dict):
             raise GraphError(400, "UnableToDeserializePostBody", "were unable to deserialize ")

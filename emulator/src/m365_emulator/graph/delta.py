@@ -62,7 +62,7 @@ def messages(call: Call) -> Reply:
             expand_into(item, found)
         return found
 
-    wanted = (state.get("c") or "").split(",") if state.get("c") else []
+    wanted: list[str] = str(state["c"]).split(",") if state.get("c") else []
     if state["k"] == "full":
         everything = newest_first(folder) if not wanted or "created" in wanted or "updated" in wanted else []
         found = [item for item in everything if test is None or test(item)]
@@ -218,7 +218,9 @@ def _view(call: Call, folder: Folder) -> Reply:
         return {"@odata.type": "#microsoft.graph.event", **event_json(call, event, chosen)}
 
     if state["k"] == "full":
-        return _full_page(call, state, _with_masters(in_window(folder, start, end), call), _place_of_event, render)
+        return _full_page(
+            call, state, _with_masters(in_window(folder, start, end), call), _place_of_event, render
+        )
     found: list[dict[str, Any]] = []
     for change in call.mailbox.log.net_since(folder.number, state["n"], state["e"]):
         if change.kind is ChangeKind.DELETED:
@@ -354,7 +356,9 @@ def _full_page(
     value = [render(item) for item in page]
     if start + size < len(items):
         return _reply(call, value, "nextLink", "$skiptoken", {**state, "a": place(page[-1])})
-    return _reply(call, value, "deltaLink", "$deltatoken", {name: part for name, part in state.items() if name != "a"})
+    return _reply(
+        call, value, "deltaLink", "$deltatoken", {name: part for name, part in state.items() if name != "a"}
+    )
 
 
 def _changes_page(call: Call, state: dict[str, Any], found: list[dict[str, Any]]) -> Reply:

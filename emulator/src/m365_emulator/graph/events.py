@@ -191,7 +191,7 @@ def _reply(call: Call, events: list[CalendarEvent], context: str) -> Reply:
 
 
 def _reminder(call: Call, event: CalendarEvent) -> dict[str, Any]:
-    chosen = {name: get for name, get in EVENT.selection(call, ())}
+    chosen = dict(EVENT.selection(call, ()))
     due = event.start - timedelta(minutes=event.reminder_minutes)
     return {
         "eventId": call.id_of(event),

@@ -42,9 +42,10 @@ def update(call: Call) -> Reply:
     values = read_message(call.json())
     values.pop("attachments", None)
     values.pop("headers", None)
-    if not message.is_draft and not DRAFT_ONLY.isdisjoint(values):
-        if not allows(call.token, MAIL_ADVANCED, is_own=call.target is not None and call.target.is_own):
-            raise access_denied()
+    touches_content = not message.is_draft and not DRAFT_ONLY.isdisjoint(values)
+    is_own = call.target is not None and call.target.is_own
+    if touches_content and not allows(call.token, MAIL_ADVANCED, is_own=is_own):
+        raise access_denied()
     if "properties" in values:
         values["properties"] = {**(message.properties or {}), **values["properties"]}
     if values:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from .access import Permission
 from .call import Call, Reply
 
 Handler = Callable[[Call], Reply | Awaitable[Reply]]
+H = TypeVar("H", bound=Handler)
 MAILBOX = "{mailbox}"
 
 
@@ -89,8 +91,8 @@ class Operations:
         *,
         needs_mailbox: bool = True,
         basic: Permission | None = None,
-    ) -> Callable[[Handler], Handler]:
-        def register(handler: Handler) -> Handler:
+    ) -> Callable[[H], H]:
+        def register(handler: H) -> H:
             self.rows.append(Operation(method, template, permission, handler, needs_mailbox, basic))
             return handler
 
@@ -103,30 +105,30 @@ class Operations:
         *,
         needs_mailbox: bool = True,
         basic: Permission | None = None,
-    ) -> Callable[[Handler], Handler]:
+    ) -> Callable[[H], H]:
         """Register a reading operation."""
         return self._add("GET", template, permission, needs_mailbox=needs_mailbox, basic=basic)
 
     def post(
         self, template: str, permission: Permission, *, needs_mailbox: bool = True
-    ) -> Callable[[Handler], Handler]:
+    ) -> Callable[[H], H]:
         """Register a POST operation."""
         return self._add("POST", template, permission, needs_mailbox=needs_mailbox)
 
     def patch(
         self, template: str, permission: Permission, *, needs_mailbox: bool = True
-    ) -> Callable[[Handler], Handler]:
+    ) -> Callable[[H], H]:
         """Register a PATCH operation."""
         return self._add("PATCH", template, permission, needs_mailbox=needs_mailbox)
 
     def put(
         self, template: str, permission: Permission, *, needs_mailbox: bool = True
-    ) -> Callable[[Handler], Handler]:
+    ) -> Callable[[H], H]:
         """Register a PUT operation."""
         return self._add("PUT", template, permission, needs_mailbox=needs_mailbox)
 
     def delete(
         self, template: str, permission: Permission, *, needs_mailbox: bool = True
-    ) -> Callable[[Handler], Handler]:
+    ) -> Callable[[H], H]:
         """Register a DELETE operation."""
         return self._add("DELETE", template, permission, needs_mailbox=needs_mailbox)

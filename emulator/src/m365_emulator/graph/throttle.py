@@ -7,7 +7,7 @@ minutes, each per app and mailbox. Requests that are turned away count too.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -57,7 +57,7 @@ def of(world: World) -> Throttle:
 
 
 @contextmanager
-def admit(call: Call) -> Iterator[None]:
+def admit(call: Call) -> Generator[None]:
     """Let a call to a mailbox in and count it; raises GraphError 429 where a limit is reached."""
     if call.target is None:
         yield

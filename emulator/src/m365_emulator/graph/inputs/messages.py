@@ -236,8 +236,9 @@ def build_attachment(mailbox: Mailbox, value: Any, *, limit: int | None = None) 
             if limit is not None and len(attachment.content) > limit:
                 raise GraphError(413, "RequestEntityTooLarge", "The attachment is too large for one request.")
         case "microsoft.graph.itemattachment":
-            attachment.item = _item_of(mailbox, member(found, "item"))
-            attachment.name = name or attachment.item.subject
+            item = _item_of(mailbox, member(found, "item"))
+            attachment.item = item
+            attachment.name = name or item.subject
         case "microsoft.graph.referenceattachment":
             attachment.source_url = text_of(member(found, "sourceUrl"), "sourceUrl", limit=4000)
         case _:

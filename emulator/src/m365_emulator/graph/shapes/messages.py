@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 from m365_emulator.graph.call import Call
@@ -201,4 +201,4 @@ def _meeting_json(call: Call, message: Message) -> dict[str, Any]:
                 "start": moment_in_zone(meeting.proposed_start, zone),
                 "end": moment_in_zone(meeting.proposed_end, zone),
             }
-    return cast("dict[str, Any]", found)
+    return found

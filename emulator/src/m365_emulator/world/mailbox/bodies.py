@@ -14,11 +14,12 @@ _TAGS = re.compile(r"<[^>]*>")
 _SPACES = re.compile(r"[ \t]+")
 _MANY_LINES = re.compile(r"(?:\r?\n\s*){3,}")
 _UNSAFE = re.compile(
-    r"<(script|object|iframe|embed|form)\b.*?</\1\s*>|<(?:script|object|iframe|embed|base|link|meta http-equiv=.?refresh)\b[^>]*>",
+    r"<(script|object|iframe|embed|form)\b.*?</\1\s*>|<(?:script|object|iframe|embed|base|link)\b[^>]*>",
     re.IGNORECASE | re.DOTALL,
 )
 _UNSAFE_ATTRIBUTES = re.compile(
-    r"\s(?:on\w+)\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>]+)|(?:href|src)\s*=\s*[\"']?\s*javascript:[^\"'>\s]*[\"']?",
+    r"\son\w+\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>]+)"
+    r"|\s(?:href|src)\s*=\s*(?:\"\s*javascript:[^\"]*\"|'\s*javascript:[^']*'|javascript:[^\s>]*)",
     re.IGNORECASE,
 )
 PREVIEW_CHARACTERS = 255

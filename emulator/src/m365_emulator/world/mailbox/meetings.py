@@ -106,7 +106,8 @@ def update_event(
         event.exceptions.clear()
         event.cancelled.clear()
         changed["sequence"] = event.sequence + 1
-        _forget_answers(changed.get("attendees", event.attendees))
+        _forget_answers(trial.attendees)
+        changed["attendees"] = trial.attendees
     mailbox.update(event, changed)
     if event.is_organizer and send_updates and not event.is_draft:
         _tell_attendees(mailbox, event, before)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.headerregistry import Address
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from email.utils import format_datetime, formataddr, getaddresses, parsedate_to_datetime
 from random import Random
 
@@ -86,7 +86,7 @@ def from_mime(raw: bytes, rng: Random, now: datetime) -> Message:
         InvalidContent: The bytes are no mail.
     """
     mail = message_from_bytes(raw, policy=policy.default)
-    if not isinstance(mail, EmailMessage) or not mail.keys():
+    if not mail.keys():
         raise InvalidContent("The MIME content cannot be read.", "MimeContent")
     senders = _people(mail, "from")
     message = Message(
@@ -157,7 +157,7 @@ def _attach(mail: EmailMessage, part: Attachment) -> None:
     )
 
 
-def _text(mail: EmailMessage, name: str) -> str:
+def _text(mail: MIMEPart, name: str) -> str:
     try:
         return str(mail.get(name, "") or "")
     except (ValueError, IndexError, AttributeError):  # the header parser gives up on some broken headers
@@ -184,7 +184,7 @@ def _body(mail: EmailMessage) -> Body:
     return Body(_content(part), is_html=part.get_content_subtype() == "html")
 
 
-def _content(part: EmailMessage) -> str:
+def _content(part: MIMEPart) -> str:
     try:
         return str(part.get_content())
     except (LookupError, KeyError, UnicodeError):
@@ -195,8 +195,6 @@ def _content(part: EmailMessage) -> str:
 def _attachments(mail: EmailMessage, rng: Random, now: datetime) -> list[Attachment]:
     found: list[Attachment] = []
     for number, part in enumerate(mail.iter_attachments() if mail.is_multipart() else ()):
-        if not isinstance(part, EmailMessage):
-            continue
         payload = part.get_payload(decode=True)
         content = payload if isinstance(payload, bytes) else part.as_bytes()
         content_id = _text(part, "content-id").strip().strip("<>") or None

@@ -231,10 +231,11 @@ def _span(value: str, now: datetime) -> tuple[datetime, datetime]:
 
 
 def _date(text: str) -> datetime:
-    for form in ("", "%m/%d/%Y"):
-        try:
-            found = datetime.strptime(text, form) if form else datetime.fromisoformat(text.upper())
-        except ValueError:
-            continue
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
-    raise InvalidContent("The date in the search expression cannot be read.", "$search")
+    american = re.fullmatch(r"(\d{1,2})/(\d{1,2})/(\d{4})", text)
+    try:
+        if american is not None:
+            return datetime(int(american[3]), int(american[1]), int(american[2]), tzinfo=UTC)
+        found = datetime.fromisoformat(text.upper())
+    except ValueError as error:
+        raise InvalidContent("The date in the search expression cannot be read.", "$search") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

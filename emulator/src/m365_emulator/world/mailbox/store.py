@@ -443,7 +443,7 @@ class Mailbox:
             self._events_by_uid[item.uid] = item.identity
         if not ITEM_FIELDS_OF_ORDER.isdisjoint(values):
             self._forget_order(item.folder)
-        only_flag = values.keys() == {"is_read"}
+        only_flag = set(values) == {"is_read"}
         self.touch(item, ChangeKind.READ_FLAG if only_flag else ChangeKind.UPDATED)
         return item
 

@@ -36,7 +36,7 @@ def _row(line: str) -> WindowsZone:
 
 
 def _table() -> list[str]:
-    text = files(__package__).joinpath("windows_zones.txt").read_text("utf-8")
+    text = files("m365_emulator.world.mailbox").joinpath("windows_zones.txt").read_text("utf-8")
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
