@@ -29,8 +29,13 @@ def administrator_message(
     sender_name: str,
     administrator_name: str | None = None,
     reason: str | None = None,
+    link_expires: bool = True,
 ) -> AdministratorMessage:
-    """Write the message. Every copy carries a freshly made link, which lasts three days (SR-67)."""
+    """Write the message. Every copy carries a freshly made link, which lasts three days (SR-67).
+
+    Args:
+        link_expires: False for the address of the approval page itself, which never expires.
+    """
     greeting = f"Hello {administrator_name}," if administrator_name else "Hello,"
     verified = "verified by Microsoft" if publisher_verified else "not verified"
     facts = [f"Application ID: {app_id} · Publisher: {publisher} ({verified})"]
@@ -42,7 +47,7 @@ def administrator_message(
         greeting,
         f"Some of us use {vendor} and need to connect our work email and calendar. Microsoft says an "
         "administrator has to approve the app first. It takes about two minutes:",
-        f"{link} (works for 3 days)",
+        f"{link} (works for 3 days)" if link_expires else link,
         "\n".join(facts),
         "The page lists every permission and why it is needed, and Microsoft’s own page shows them again before "
         "you accept anything. Approving lets people connect their own mailbox; it doesn’t open anyone’s mailbox "

@@ -40,6 +40,7 @@ class AttemptView:
     consent: Consent | None
     forward_url: Secret | None
     """Address of the link made for somebody who may approve; holds a secret."""
+    waiting_count: int = 0
 
 
 class ConsentService:
@@ -262,8 +263,10 @@ class ConsentService:
 
     async def _view(self, transaction: ConsentTransaction, attempt: ConsentAttempt) -> AttemptView:
         organization = link = consent = forward = None
+        waiting_count = 0
         if attempt.organization_id is not None:
             organization = await transaction.organizations.get(attempt.organization_id)
+            waiting_count = await transaction.approval_requests.count_waiting(organization.id)
         if attempt.link_id is not None:
             link = await transaction.admin_consent_links.get(attempt.link_id)
         if attempt.tenant_id is not None:
@@ -272,7 +275,7 @@ class ConsentService:
             )
         if attempt.forward_link_id is not None:
             forward = self.links.url_of(await transaction.admin_consent_links.get(attempt.forward_link_id))
-        return AttemptView(attempt, organization, link, consent, forward)
+        return AttemptView(attempt, organization, link, consent, forward, waiting_count)
 
     async def _own_attempt(
         self, transaction: ConsentTransaction, reference: str, browser_secret: Secret
