@@ -144,7 +144,10 @@ class ConnectFlow:
                 state=ConnectSessionState.STARTED,
                 mail=mail,
                 calendar=calendar,
+                method=preview.plan.method,
                 reason=None,
+                reason_variant=None,
+                missing=(),
                 account=None,
                 provider=None,
             )
@@ -448,6 +451,8 @@ class ConnectFlow:
                 current,
                 state=ConnectSessionState.FAILED,
                 reason=refusal.reason,
+                reason_variant=refusal.variant,
+                missing=refusal.missing,
                 account=account,
                 provider=refusal.provider,
             )

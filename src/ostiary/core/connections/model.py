@@ -100,7 +100,13 @@ class ConnectSession:
     state: ConnectSessionState = ConnectSessionState.OPEN
     mail: bool = True
     calendar: bool = True
+    method: AccessMethod | None = None
+    """Of the newest try."""
     reason: str | None = None
+    reason_variant: str | None = None
+    """Special case of the reason, such as ``guest``; its words are in the catalogue."""
+    missing: tuple[str, ...] = ()
+    """Names of the permissions that Microsoft did not give."""
     account: str | None = None
     """Who signed in, for the pages."""
     provider: ProviderDetail | None = None

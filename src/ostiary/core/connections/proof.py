@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from ostiary.core.audit.model import Actor
 from ostiary.core.connections.model import Connection, MailboxAccess, MailboxFacts
 from ostiary.core.connections.ports import ConnectionTransaction, MailboxProbe
 from ostiary.core.connections.sessions import ConnectPreview
-from ostiary.core.consent.permissions import Permission, missing_permissions
+from ostiary.core.consent.permissions import PERMISSIONS, Permission, missing_permissions
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
@@ -22,7 +23,7 @@ from ostiary.core.kernel.secret import Secret
 from ostiary.core.kernel.transactions import Transactions
 from ostiary.core.organizations.model import Organization
 from ostiary.core.reasons.catalogue import get_reason
-from ostiary.core.reasons.classify import classify
+from ostiary.core.reasons.classify import classify, variant_of
 from ostiary.core.reasons.model import Where
 from ostiary.core.signin.model import (
     PERSONAL_ACCOUNTS_TENANT_ID,
@@ -34,6 +35,10 @@ from ostiary.core.signin.model import (
 from ostiary.core.signin.service import SignInService
 from ostiary.core.tenants.model import BindingState, ClaimOutcome
 from ostiary.core.tenants.service import Directory, TenantService
+
+OFFLINE_ACCESS: Final = next(
+    permission for permission in PERMISSIONS[AccessMethod.GRAPH] if permission.name == "offline_access"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +65,13 @@ class Refused(Exception):
         *,
         claims: SignedClaims | None = None,
         provider: ProviderDetail | None = None,
+        variant: str | None = None,
+        missing: Iterable[Permission] = (),
     ) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.variant = variant
+        self.missing = tuple(permission.name for permission in missing)
         self.claims = claims
         self.provider = provider
 
@@ -100,13 +109,15 @@ class ConnectProof:
             Refused: Microsoft or one of our checks said no; nothing of the sign-in may be kept.
         """
         if answer.error is not None:
+            reason = classify(
+                answer.error,
+                where=Where.CONNECT,
+                error_subcode=answer.error_subcode,
+                error_codes=answer.error_codes,
+            )
             raise Refused(
-                classify(
-                    answer.error,
-                    where=Where.CONNECT,
-                    error_subcode=answer.error_subcode,
-                    error_codes=answer.error_codes,
-                ),
+                reason,
+                variant=variant_of(reason, answer.error_codes),
                 provider=ProviderDetail(
                     code=answer.provider_code,
                     correlation_id=answer.correlation_id,
@@ -126,11 +137,17 @@ class ConnectProof:
         await self._require_right_account(claims, preview, renews, actor)
         method = AccessMethod(request.subject["method"])
         mail, calendar = request.subject["mail"] == "yes", request.subject["calendar"] == "yes"
-        if lacking(method, tokens.scopes, mail=mail, calendar=calendar):
-            raise Refused("missing_permission", claims=claims)
+        missing = lacking(method, tokens.scopes, mail=mail, calendar=calendar)
+        if missing:
+            raise Refused(
+                "missing_permission",
+                claims=claims,
+                missing=missing,
+                variant="one" if len(missing) == 1 else None,
+            )
         if tokens.refresh_token is None:
-            # Without offline_access nothing lasting can be connected.
-            raise Refused("missing_permission", claims=claims)
+            # Without it nothing lasting can be connected.
+            raise Refused("missing_permission", claims=claims, missing=(OFFLINE_ACCESS,), variant="one")
         facts = await self._probe(claims, tokens, method, mail=mail, calendar=calendar)
         return Proven(
             claims=claims,
@@ -148,8 +165,10 @@ class ConnectProof:
         self, claims: SignedClaims, preview: ConnectPreview, renews: Connection | None, actor: Actor
     ) -> None:
         identity, member = claims.identity, preview.member
-        if claims.is_guest or identity.tenant_id == PERSONAL_ACCOUNTS_TENANT_ID:
+        if identity.tenant_id == PERSONAL_ACCOUNTS_TENANT_ID:
             raise Refused("personal_account", claims=claims)
+        if claims.is_guest:
+            raise Refused("personal_account", claims=claims, variant="guest")
         async with self._transactions() as tx:
             refusal = await self._require_own_tenant(tx, preview.organization, claims, actor)
             owner = await tx.members.find_by_identity(
