@@ -204,7 +204,11 @@ def explanation_of(
 
 
 def _groups(request: Request, organization: Organization, reasons: dict[str, int]) -> list[ReasonGroup]:
-    values = {"vendor": services(request).settings.vendor_name, "org": organization.name}
+    values = {
+        "vendor": services(request).settings.vendor_name,
+        "org": organization.name,
+        "account": "the person",
+    }
     groups: list[ReasonGroup] = []
     for reason, count in sorted(reasons.items(), key=lambda item: (-item[1], item[0])):
         words = explain(reason, where=Where.HEALTH, values=values)

@@ -66,7 +66,9 @@ async def read_overview(services: Services, organization_id: str) -> Overview:
         consents = await transaction.consents.list_for_organization(organization_id)
         licensed = await transaction.members.count_licensed(organization_id)
         statuses = await transaction.connections.count_by_status(organization_id)
-        reasons = await transaction.connections.count_by_reason(organization_id)
+        reasons = await transaction.connections.count_by_reason(
+            organization_id, status=ConnectionStatus.FAILING
+        )
         waiting = await transaction.approval_requests.count_waiting(organization_id)
         recent = await transaction.audit.page(organization_id=organization_id, limit=RECENT_COUNT)
     rows = tenant_rows(tenants, consents)
@@ -193,9 +195,10 @@ def _approval_tasks(rows: Sequence[TenantRow]) -> list[Task]:
 
 def causes(reasons: Mapping[str, int], vendor: str) -> str:
     """Return why connections fail, most frequent first: ``6 × We couldn’t find a mailbox. 2 × …``."""
+    values = {"vendor": vendor, "account": "the person"}
     ranked = sorted(reasons.items(), key=lambda item: -item[1])[:3]
     words = [
-        f"{count} × {explain(reason, where=Where.HEALTH, values={'vendor': vendor}).headline}"
+        f"{count} × {explain(reason, where=Where.HEALTH, values=values).headline}"
         for reason, count in ranked
     ]
     return " · ".join(words) or "Their email has not synced since then."

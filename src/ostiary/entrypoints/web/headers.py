@@ -19,11 +19,11 @@ _COMMON: Final = {
     "X-Frame-Options": "DENY",
     # Copy buttons write to the clipboard; nothing else is needed.
     "Permissions-Policy": (
-        "accelerometer=(), autoplay=(), bluetooth=(), camera=(), clipboard-read=(), clipboard-write=(self), "
+        "accelerometer=(), autoplay=(), camera=(), clipboard-read=(), clipboard-write=(self), "
         "display-capture=(), encrypted-media=(), fullscreen=(), geolocation=(), gyroscope=(), hid=(), "
         "identity-credentials-get=(), idle-detection=(), magnetometer=(), microphone=(), midi=(), "
         "otp-credentials=(), payment=(), picture-in-picture=(), publickey-credentials-get=(), "
-        "screen-wake-lock=(), serial=(), storage-access=(), usb=(), web-share=(), xr-spatial-tracking=()"
+        "screen-wake-lock=(), serial=(), storage-access=(), usb=(), xr-spatial-tracking=()"
     ),
 }
 _HSTS: Final = "max-age=31536000; includeSubDomains"
