@@ -9,13 +9,14 @@ import procrastinate
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 import ostiary.adapters.sql
 from ostiary.adapters.sql.embedded import EmbeddedServer
 from ostiary.adapters.sql.engine import driver_url
-from ostiary.adapters.sql.migrate import downgrade, schema_state, upgrade
+from ostiary.adapters.sql.migrate import HEAD, downgrade, migration_config, schema_state, upgrade
 from ostiary.adapters.sql.tables import metadata
 
 JOB_TABLES = Path(ostiary.adapters.sql.__path__[0]) / "migrations" / "procrastinate.sql"
@@ -102,3 +103,7 @@ def test_job_tables_of_the_migration_are_those_of_the_installed_release() -> Non
     ours = JOB_TABLES.read_text("utf-8")
     assert ours.endswith(shipped)
     assert all(line.startswith("--") or not line for line in ours.removesuffix(shipped).splitlines())
+
+
+def test_the_written_down_head_is_the_newest_migration() -> None:
+    assert ScriptDirectory.from_config(migration_config()).get_heads() == [HEAD]

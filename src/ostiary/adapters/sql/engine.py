@@ -23,6 +23,8 @@ def create_engine(
         max_overflow=0,
         pool_timeout=10,
         pool_pre_ping=True,
+        # Errors would quote what was to be stored: hashes, sealed tokens, people's addresses (SR-43).
+        hide_parameters=True,
         connect_args={
             "connect_timeout": 5,
             "options": f"-c timezone=UTC -c statement_timeout={milliseconds} -c lock_timeout=5000",

@@ -10,16 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from ostiary.adapters.sql.engine import driver_url
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+HEAD: Final = "0001_initial"
+"""The newest revision in ``migrations/versions``; written down here, so that looking costs no import of Alembic."""
 
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
 
@@ -29,7 +31,7 @@ class SchemaState:
     """The revision a database has, and the one this version needs."""
 
     current: str | None
-    head: str
+    head: str = HEAD
 
     @property
     def is_current(self) -> bool:
@@ -37,12 +39,16 @@ class SchemaState:
 
 
 def upgrade(database_url: str, revision: str = "head") -> SchemaState:
-    """Run every missing migration, each in a transaction; waits for another process that is doing so. Blocks."""
+    """Run every missing migration in one transaction; waits for another process that is doing so. Blocks."""
+    from alembic import command
+
     return _run(database_url, lambda config: command.upgrade(config, revision))
 
 
 def downgrade(database_url: str, revision: str) -> SchemaState:
     """Go back to ``revision`` (``base``: remove everything). Blocks."""
+    from alembic import command
+
     return _run(database_url, lambda config: command.downgrade(config, revision))
 
 
@@ -56,13 +62,23 @@ def schema_state(database_url: str) -> SchemaState:
         engine.dispose()
 
 
+def migration_config() -> Config:
+    """Return Alembic's configuration; it needs no file."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
 def _run(database_url: str, action: Callable[[Config], None]) -> SchemaState:
     engine = _engine(database_url)
     try:
         with engine.begin() as connection:
             # Held until the end of the transaction: two processes that start together migrate once.
-            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('ostiary.migrate'))")
-            config = _config()
+            connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('ostiary.migrate'))"))
+            config = migration_config()
             config.attributes["connection"] = connection
             action(config)
             return _state(connection)
@@ -71,22 +87,15 @@ def _run(database_url: str, action: Callable[[Config], None]) -> SchemaState:
 
 
 def _state(connection: Connection) -> SchemaState:
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    if head is None:
-        raise RuntimeError("this installation has no migrations")
-    return SchemaState(MigrationContext.configure(connection).get_current_revision(), head)
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    return config
+    if connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
+        return SchemaState(None)
+    return SchemaState(connection.scalar(text("SELECT version_num FROM alembic_version")))
 
 
 def _engine(database_url: str) -> Engine:
     return create_engine(
         driver_url(database_url),
         poolclass=NullPool,
+        hide_parameters=True,
         connect_args={"connect_timeout": 5, "options": "-c timezone=UTC -c lock_timeout=60000"},
     )

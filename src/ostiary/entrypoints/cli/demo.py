@@ -1,7 +1,0 @@
-"""``ostiary demo``: everything on one machine."""
-
-import typer
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
