@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from fastapi import Request, Response
@@ -13,10 +14,8 @@ from ostiary.core.connections.model import ConnectSession, ConnectSessionState
 from ostiary.core.connections.service import SessionView
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.organizations.model import Member, MemberRole, Organization
-from ostiary.core.reasons.classify import variant_of
 from ostiary.core.reasons.explain import Explanation, explain
 from ostiary.core.reasons.model import Action, Where
-from ostiary.core.signin.model import PERSONAL_ACCOUNTS_TENANT_ID
 from ostiary.entrypoints.site.facts import app_id_for
 from ostiary.entrypoints.site.reason_page import Step, mail_address, mark_of, shown_copyables
 from ostiary.entrypoints.web.context import services
@@ -35,7 +34,7 @@ class Trouble:
     organization: Organization | None = None
     member: Member | None = None
     organization_admin: Member | None = None
-    connected_since: str | None = None
+    connected_at: datetime | None = None
     account: str | None = None
     can_start: bool = False
     """The session is open, so that a button may lead to Microsoft again."""
@@ -94,30 +93,185 @@ def render_trouble(request: Request, trouble: Trouble, *, status_code: int = 200
 def explain_trouble(request: Request, trouble: Trouble) -> Explanation:
     """Return the reason's words, filled in."""
     settings = services(request).settings
-    session, provider = trouble.session, None if trouble.session is None else trouble.session.provider
-    code = None if provider is None else provider.code
-    numbers = (int(code.removeprefix("AADSTS")),) if code and code.startswith("AADSTS") else ()
-    missing = trouble.missing_words if trouble.reason == "missing_permission" else None
+    now = services(request).clock.now()
+    session, member, admin = trouble.session, trouble.member, trouble.organization_admin
+    provider = None if session is None else session.provider
+    method = (session.method if session is not None else None) or AccessMethod.GRAPH
     return explain(
         trouble.reason,
         where=Where.CONNECT,
-        variant=_variant(trouble) or variant_of(trouble.reason or "unknown", numbers),
+        variant=None if session is None else session.reason_variant,
         values={
             "vendor": settings.vendor_name,
             "org": None if trouble.organization is None else trouble.organization.name,
             "account": trouble.account,
-            "email": None if trouble.member is None else trouble.member.email,
-            "organization_admin": None
-            if trouble.organization_admin is None
-            else trouble.organization_admin.display_name,
-            "app_id": app_id_for(request, AccessMethod.GRAPH),
-            "date": trouble.connected_since or written_date(services(request).clock.now()),
+            "email": None if member is None else member.email,
+            "organization_admin": None if admin is None else admin.display_name,
+            "app_id": app_id_for(request, method),
+            "date": written_date(trouble.connected_at or now),
             "ref": None if session is None else session.reference,
-            "n": None if missing is None else str(len(missing)),
-            "list": None if missing is None else ", ".join(missing),
-            "code": code,
+            "n": None if session is None else str(len(session.missing)),
+            "list": None if session is None else ", ".join(session.missing),
+            "feature": _feature_to_leave_out(session),
+            "code": None if provider is None else provider.code,
             "correlation_id": None if provider is None else provider.correlation_id,
-            "time": written_moment(services(request).clock.now()),
+            "time": written_moment(now if provider is None else provider.occurred_at or now),
             "help": settings.vendor_help_email,
         },
     )
+
+
+def steps_of(request: Request, explanation: Explanation, trouble: Trouble) -> tuple[Step, ...]:
+    """Return the steps that really work here, primary first."""
+    made: list[Step] = []
+    for action in explanation.actions:
+        if explanation.copyable(action.id) is not None:
+            made.append(Step(action.label, action.hint, href=f"#{action.id}"))
+            continue
+        make = _STEPS.get(action.id)
+        step = None if make is None else make(request, action, trouble)
+        # Several actions of a page whose session is over lead to the same place: once is enough.
+        if step is not None and step not in made:
+            made.append(step)
+    return tuple(made)
+
+
+_Maker = Callable[[Request, Action, Trouble], Step | None]
+
+
+def _start(**fields: str) -> _Maker:
+    """To Microsoft again, with the choices kept; from the vendor's app, once the session is over."""
+
+    def make(request: Request, action: Action, trouble: Trouble) -> Step | None:
+        session = trouble.session
+        if session is None or not trouble.can_start:
+            return _from_vendor(request, action, trouble)
+        kept = {
+            **({"mail": "on"} if session.mail else {}),
+            **({"calendar": "on"} if session.calendar else {}),
+            **({"connection": session.connection_id} if session.connection_id else {}),
+            "again": "yes",
+        }
+        return Step(action.label, action.hint, post_to=START, fields={**kept, **fields})
+
+    return make
+
+
+def _try_as_email(request: Request, action: Action, trouble: Trouble) -> Step | None:
+    if trouble.member is None:
+        return None
+    return _start(login_hint=trouble.member.email)(request, action, trouble)
+
+
+def _use_this_account(_: Request, action: Action, trouble: Trouble) -> Step | None:
+    session = trouble.session
+    if session is None or session.state is not ConnectSessionState.CHOOSING:
+        return None
+    return Step(action.label, action.hint, post_to=f"/connect/use/{session.reference}")
+
+
+def _use_graph(request: Request, action: Action, trouble: Trouble) -> Step | None:
+    organization = trouble.organization
+    if organization is not None and organization.pinned_method is AccessMethod.EWS:
+        return None
+    return _start(method=AccessMethod.GRAPH.value)(request, action, trouble)
+
+
+def _continue_without(request: Request, action: Action, trouble: Trouble) -> Step | None:
+    feature = _feature_to_leave_out(trouble.session)
+    session = trouble.session
+    if feature is None or session is None or not trouble.can_start:
+        return None
+    kept = {"mail": "on"} if feature == "calendar" else {"calendar": "on"}
+    return Step(action.label, action.hint, post_to=START, fields={**kept, "again": "yes"})
+
+
+def _feature_to_leave_out(session: ConnectSession | None) -> str | None:
+    """The one of two chosen things that all missing permissions are for, in words."""
+    if session is None or not (session.mail and session.calendar) or not session.missing:
+        return None
+    if all(name.startswith("Calendars.") for name in session.missing):
+        return "calendar"
+    return "email" if all(name.startswith("Mail.") for name in session.missing) else None
+
+
+def _from_vendor(request: Request, action: Action, trouble: Trouble) -> Step | None:
+    address = vendor_address(request, trouble.session)
+    vendor = services(request).settings.vendor_name
+    return None if address is None else Step(f"Start again from {vendor}", action.hint, href=address)
+
+
+def _to_vendor(request: Request, action: Action, trouble: Trouble) -> Step | None:
+    address = vendor_address(request, trouble.session)
+    return None if address is None else Step(action.label, action.hint, href=address)
+
+
+def vendor_address(request: Request, session: ConnectSession | None) -> str | None:
+    """Where *Go to {vendor}* and *Not now* lead."""
+    back = None if session is None else vendor_page(session)
+    return back or services(request).settings.vendor_app_url
+
+
+def _link(path: str) -> _Maker:
+    return lambda _request, action, _trouble: Step(action.label, action.hint, href=path)
+
+
+def _ask_organization_admin(subject: str) -> _Maker:
+    def make(request: Request, action: Action, trouble: Trouble) -> Step:
+        admin = trouble.organization_admin
+        vendor = services(request).settings.vendor_name
+        text = subject.format(vendor=vendor)
+        return Step(action.label, action.hint, href=mail_address("" if admin is None else admin.email, text))
+
+    return make
+
+
+def _ask_help(subject: str) -> _Maker:
+    def make(request: Request, action: Action, trouble: Trouble) -> Step:
+        reference = "" if trouble.session is None else trouble.session.reference
+        address = services(request).settings.vendor_help_email
+        return Step(action.label, action.hint, href=mail_address(address, subject.format(ref=reference)))
+
+    return make
+
+
+def _happened(request: Request, trouble: Trouble, explanation: Explanation) -> str | None:
+    """Facts we know, the account first (UX §5)."""
+    if explanation.happened is not None:
+        return explanation.happened
+    if trouble.account is None or trouble.reason in _ACCOUNT_SAID_ALREADY:
+        return None
+    return f"Microsoft signed you in as {trouble.account}."
+
+
+_ACCOUNT_SAID_ALREADY: Final = frozenset({"wrong_tenant", "account_mismatch", "already_connected"})
+
+_STEPS: Final[Mapping[str, _Maker]] = {
+    "try_again": _start(),
+    "start_again": _start(),
+    "check_ews_now": _start(),
+    "use_another_account": _start(another="yes"),
+    "try_org_account": _start(another="yes"),
+    "use_work_account": _start(another="yes"),
+    "try_other_network": _start(),
+    "try_as_email": _try_as_email,
+    "use_this_account": _use_this_account,
+    "use_graph": _use_graph,
+    "connect_with_graph": _use_graph,
+    "continue_without_feature": _continue_without,
+    "reconnect_anyway": _link("/connect?again=yes"),
+    "ask_my_administrator": _link("/connect/approval"),
+    "ask_your_administrator": _link("/connect/approval"),
+    "approve_missing": _link("/connect/approval"),
+    "start_again_from_vendor": _from_vendor,
+    "go_to_vendor": _to_vendor,
+    "ask_for_licence": _ask_organization_admin("Please give me a {vendor} licence"),
+    "ask_organization_admin": _ask_organization_admin("My mailbox is connected to another {vendor} person"),
+    "ask_for_right_link": _from_vendor,
+    "how_to_check": _link("/genuine"),
+    "what_did_microsoft_say": _link("/help/microsoft-page"),
+    "service_status": _link("/status"),
+    "tell_me_when_it_works": _ask_help("Please tell me when it works {ref}"),
+    "tell_me_when_fixed": _ask_help("Please tell me when it’s fixed {ref}"),
+}
+"""Steps of the connect pages by action id. The rest is text, such as a message to copy."""
