@@ -21,7 +21,9 @@ _MOST_BODY_BYTES: Final = 2 * 1024 * 1024
 _MOST_ROLES: Final = 200
 _MOST_DOMAINS: Final = 1000
 _ORGANIZATION: Final = "/v1.0/organization?$select=id,displayName,verifiedDomains"
-_ROLES: Final = "/v1.0/me/memberOf/microsoft.graph.directoryRole?$select=id,roleTemplateId"
+_ROLES: Final = "/v1.0/me/memberOf/microsoft.graph.directoryRole?$count=true&$select=id,roleTemplateId"
+_INDEXED: Final = {"ConsistencyLevel": "eventual"}
+"""Graph wants this header and ``$count`` beside a cast. Source: Graph, list a user's direct memberships."""
 
 
 class GraphTenantDirectory:
@@ -35,7 +37,10 @@ class GraphTenantDirectory:
     async def read(self, *, access_token: Secret) -> DirectoryFacts:
         """Return the facts; roles stay empty when Graph will not list them.
 
-        Source: Graph ``GET /organization``; ``GET /me/memberOf`` cast to ``directoryRole``.
+        With ``User.Read`` alone Graph often names the person's roles by object id only, their templates null.
+
+        Source: Graph, get organization; list a user's direct memberships, "limited information returned for
+        inaccessible member objects".
         """
         organizations = _items(await self._get(_ORGANIZATION, access_token))
         if len(organizations) != 1:
@@ -44,24 +49,30 @@ class GraphTenantDirectory:
         tenant_id, name = found.get("id"), found.get("displayName")
         if not isinstance(tenant_id, str):
             raise ProviderContractBroken("Microsoft's directory has no id.")
+        roles = await self._roles(access_token)
         return DirectoryFacts(
             tenant_id=tenant_id.lower(),
             display_name=name[:200] if isinstance(name, str) else "",
             verified_domains=_domains(found.get("verifiedDomains")),
-            role_template_ids=await self._roles(access_token),
+            role_template_ids=frozenset(template for template in roles if template),
+            has_unnamed_roles=None in roles,
         )
 
-    async def _roles(self, access_token: Secret) -> frozenset[str]:
+    async def _roles(self, access_token: Secret) -> tuple[str | None, ...]:
+        """Return the template id of each role the person holds, None for a role whose template is hidden."""
         try:
-            roles = _items(await self._get(_ROLES, access_token))
+            roles = _items(await self._get(_ROLES, access_token, headers=_INDEXED))
         except OstiaryError:
-            # Roles are often unreadable with User.Read alone; the facts above still count without them.
-            return frozenset()
+            # The directory's own facts still count without the roles.
+            return ()
         ids = (role.get("roleTemplateId") for role in roles[:_MOST_ROLES])
-        return frozenset(value.lower() for value in ids if isinstance(value, str))
+        return tuple(value.lower() if isinstance(value, str) else None for value in ids)
 
-    async def _get(self, path: str, access_token: Secret) -> Mapping[str, object]:
-        headers = {
+    async def _get(
+        self, path: str, access_token: Secret, *, headers: Mapping[str, str] | None = None
+    ) -> Mapping[str, object]:
+        sent = {
+            **(headers or {}),
             "Authorization": f"Bearer {access_token.reveal()}",
             "Accept": "application/json",
             "client-request-id": str(uuid.uuid4()),
@@ -71,7 +82,7 @@ class GraphTenantDirectory:
                 asyncio.timeout(CALL_SECONDS),
                 self._session.get(
                     f"{self._host_url}{path}",
-                    headers=headers,
+                    headers=sent,
                     # A redirect must not carry the bearer token elsewhere (SR-45).
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(total=CALL_SECONDS, connect=5),

@@ -36,8 +36,16 @@ class Evidence:
 
     @property
     def has_consenting_role(self) -> bool:
-        """Whether the person may approve apps, read with their own token; ``wids`` alone never counts (SR-18)."""
-        return self.directory is not None and bool(self.directory.role_template_ids & CONSENTING_ROLES)
+        """Whether the person may approve apps, as the directory says to their own token (SR-18).
+
+        Where it lists a role without naming it, the signed ``wids`` of the ID token name it. ``wids`` alone,
+        with nothing in the directory beside it, never counts.
+        """
+        if self.directory is None:
+            return False
+        if self.directory.role_template_ids & CONSENTING_ROLES:
+            return True
+        return self.directory.has_unnamed_roles and bool(self.claims.role_template_ids & CONSENTING_ROLES)
 
     @property
     def lacks_consenting_role(self) -> bool:
@@ -48,6 +56,7 @@ class Evidence:
         return (
             self.directory is not None
             and bool(self.directory.role_template_ids)
+            and not self.directory.has_unnamed_roles
             and not self.has_consenting_role
         )
 

@@ -20,6 +20,8 @@ class DirectoryFacts:
     """Default domain first; lower case; ``*.onmicrosoft.com`` included as given."""
     role_template_ids: frozenset[str]
     """Active directory roles of the signed-in person; empty when Microsoft would not say."""
+    has_unnamed_roles: bool = False
+    """Microsoft listed at least one role of the person without saying which it is."""
 
 
 class TenantDirectory(Protocol):
