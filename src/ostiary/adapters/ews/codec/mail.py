@@ -37,7 +37,10 @@ WELL_KNOWN_NAMES: Final[dict[WellKnownFolder, str]] = {
     WellKnownFolder.ARCHIVE: "archive",
     WellKnownFolder.OUTBOX: "outbox",
 }
-"""Source: EWS DistinguishedFolderId. Requests up to Exchange2016 may not name ``archive``, answers do."""
+"""Source: EWS DistinguishedFolderId."""
+_ARCHIVE_NAME: Final = "Archive"
+"""The published schema (Exchange2016) has no distinguished id for the one-click archive folder, so where an answer
+gives none, the name that Outlook made it under tells it. Mailboxes born in another language keep it nameless."""
 _BY_NAME: Final = {name: folder for folder, name in WELL_KNOWN_NAMES.items()}
 
 FOLDER_FIELDS: Final = (
@@ -89,11 +92,15 @@ def is_mail_folder(node: Element) -> bool:
 
 def folder(node: Element, *, top_level: bool) -> MailFolder:
     """Return a folder."""
+    distinguished = text(node, "DistinguishedFolderId").strip().lower()
+    well_known = _BY_NAME.get(distinguished)
+    if well_known is None and top_level and text(node, "DisplayName") == _ARCHIVE_NAME:
+        well_known = WellKnownFolder.ARCHIVE
     return MailFolder(
         id=required_id(node, "FolderId"),
         name=text(node, "DisplayName"),
         parent_id=None if top_level else object_id(node, "ParentFolderId"),
-        well_known=_BY_NAME.get(text(node, "DistinguishedFolderId").strip().lower()),
+        well_known=well_known,
         total_count=count(node, "TotalCount"),
         unread_count=count(node, "UnreadCount"),
         child_count=count(node, "ChildFolderCount"),
