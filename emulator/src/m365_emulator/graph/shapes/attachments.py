@@ -48,7 +48,8 @@ def attachment_json(
     elif attachment.item is not None and with_item:
         found["item"] = _item_json(call, attachment.item)
     if select is not None:
-        wanted = {name.lower() for name in select} | {"id"}
+        # A property of a derived type is named with its type: microsoft.graph.fileAttachment/contentId.
+        wanted = {name.lower().removeprefix("microsoft.graph.fileattachment/") for name in select} | {"id"}
         for name in wanted - {known.lower() for known in (*_BASE, *_FILE)}:
             if not name.startswith("microsoft.graph."):
                 raise bad_request(
