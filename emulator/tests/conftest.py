@@ -12,9 +12,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from browsing import Browser
-from sample import App
-
 from m365_emulator.pytest_plugin import RunningEmulator
+from sample import App
 
 
 @pytest.fixture

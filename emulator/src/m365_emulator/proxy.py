@@ -65,7 +65,7 @@ class StandInProxy:
             pass
         finally:
             self._pipes.discard(task)
-            writer.close()
+            await _close(writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -91,7 +91,13 @@ class StandInProxy:
         except* OSError:
             pass
         finally:
-            upstream_writer.close()
+            await _close(upstream_writer)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError, asyncio.CancelledError):
+        await writer.wait_closed()
 
 
 async def _refuse(writer: asyncio.StreamWriter, status: str, text: str) -> None:

@@ -24,7 +24,7 @@ from m365_emulator.tls import TLSFiles, ensure_certificates
 if TYPE_CHECKING:
     from m365_emulator.world.world import World
 
-STOP_SECONDS = 1
+STOP_SECONDS = 0.5
 """How long open requests may still run after a stop signal; streams are cut then."""
 
 
@@ -138,7 +138,7 @@ class Emulator:
             server_header=False,
             date_header=True,
             timeout_keep_alive=75,
-            timeout_graceful_shutdown=STOP_SECONDS,
+            timeout_graceful_shutdown=2,
             **tls,
         )
         server = _Server(config)
@@ -146,12 +146,18 @@ class Emulator:
         self._tasks.append(asyncio.create_task(server.serve(sockets=[listener])))
 
     async def stop(self) -> None:
-        """Stop listening; open requests get a second to finish."""
+        """Stop listening; open requests get a moment to finish, then their connections are cut."""
         for listener in (self._proxy, self._smtp):
             if listener is not None:
                 await listener.stop()
         for server in self._servers:
             server.should_exit = True
+        await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
+        for server in self._servers:
+            for connection in list(server.server_state.connections):
+                transport: asyncio.Transport | None = getattr(connection, "transport", None)
+                if transport is not None:
+                    transport.abort()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def run_until_stopped(self) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import httpx
 import jwt
 import pytest
-from browsing import Browser
-from sample import HARBOUR, TOM, App, claims_of
 
+from browsing import Browser
 from m365_emulator.pytest_plugin import RunningEmulator
+from sample import HARBOUR, TOM, App, claims_of
 
 
 def get(emulator: RunningEmulator, path: str, base: str | None = None) -> httpx.Response:
@@ -16,7 +16,9 @@ def get(emulator: RunningEmulator, path: str, base: str | None = None) -> httpx.
 
 
 @pytest.mark.parametrize("name", [HARBOUR, "harbourvale.example", "HarbourVale.Example"])
-def test_metadata_of_a_tenant_names_its_guid_whatever_was_asked(m365_emulator: RunningEmulator, name: str) -> None:
+def test_metadata_of_a_tenant_names_its_guid_whatever_was_asked(
+    m365_emulator: RunningEmulator, name: str
+) -> None:
     document = get(m365_emulator, f"/{name}/v2.0/.well-known/openid-configuration").json()
 
     assert document["issuer"] == f"{m365_emulator.http_url}/{HARBOUR}/v2.0"
@@ -36,7 +38,9 @@ def test_metadata_of_many_tenants_has_a_template_as_issuer(m365_emulator: Runnin
 def test_metadata_keeps_pkce_and_revocation_unmentioned(m365_emulator: RunningEmulator) -> None:
     document = get(m365_emulator, "/common/v2.0/.well-known/openid-configuration").json()
 
-    assert not {"code_challenge_methods_supported", "revocation_endpoint", "introspection_endpoint"} & set(document)
+    assert not {"code_challenge_methods_supported", "revocation_endpoint", "introspection_endpoint"} & set(
+        document
+    )
 
 
 def test_repeated_slashes_are_folded(m365_emulator: RunningEmulator) -> None:
@@ -52,7 +56,9 @@ def test_unknown_tenant_is_invalid_tenant(m365_emulator: RunningEmulator) -> Non
 
 
 def test_addresses_follow_scheme_and_host_of_the_request(m365_emulator: RunningEmulator) -> None:
-    document = get(m365_emulator, "/common/v2.0/.well-known/openid-configuration", m365_emulator.https_url).json()
+    document = get(
+        m365_emulator, "/common/v2.0/.well-known/openid-configuration", m365_emulator.https_url
+    ).json()
 
     assert document["token_endpoint"].startswith(m365_emulator.https_url)
 
@@ -93,7 +99,9 @@ def test_instance_discovery_refuses_unknown_authorities(m365_emulator: RunningEm
     assert get(m365_emulator, path).json()["error"] == "invalid_instance"
 
 
-def test_userinfo_needs_a_graph_token_with_openid(m365_emulator: RunningEmulator, browser: Browser, app: App) -> None:
+def test_userinfo_needs_a_graph_token_with_openid(
+    m365_emulator: RunningEmulator, browser: Browser, app: App
+) -> None:
     app.approve(browser)
     token = app.tokens_for(browser, TOM)["access_token"]
     url = m365_emulator.http_url + "/oidc/userinfo"

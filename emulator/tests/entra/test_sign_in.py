@@ -6,10 +6,22 @@ import base64
 import json
 
 import pytest
-from browsing import Browser, query_of
-from sample import DANA, GRAPH_SCOPE, HARBOUR, NORDICS_ONE, PARTNER, PRIYA, REDIRECT_URI, TOM, App, aadsts, claims_of
 
+from browsing import Browser, query_of
 from m365_emulator.pytest_plugin import RunningEmulator
+from sample import (
+    DANA,
+    GRAPH_SCOPE,
+    HARBOUR,
+    NORDICS_ONE,
+    PARTNER,
+    PRIYA,
+    REDIRECT_URI,
+    TOM,
+    App,
+    aadsts,
+    claims_of,
+)
 
 
 @pytest.fixture
@@ -44,10 +56,14 @@ def test_id_token_says_who_signed_in_and_echoes_the_nonce(browser: Browser, appr
     assert info == {"uid": claims["oid"], "utid": claims["tid"]}
 
 
-def test_sub_is_pairwise_and_oid_is_not(m365_emulator: RunningEmulator, browser: Browser, approved: App) -> None:
+def test_sub_is_pairwise_and_oid_is_not(
+    m365_emulator: RunningEmulator, browser: Browser, approved: App
+) -> None:
     from sample import UNFAMILIAR_ID, UNFAMILIAR_SECRET
 
-    m365_emulator.control("PATCH", "/tenants/harbourvale.example/policies", {"user_consent": "open", "risky_app_step_up": False})
+    m365_emulator.control(
+        "PATCH", "/tenants/harbourvale.example/policies", {"user_consent": "open", "risky_app_step_up": False}
+    )
     other = App(approved.base, UNFAMILIAR_ID, UNFAMILIAR_SECRET, "http://localhost")
 
     mine = claims_of(approved.tokens_for(browser, TOM)["id_token"])
@@ -121,7 +137,9 @@ def test_unknown_domain_can_be_added(browser: Browser, approved: App) -> None:
     page = browser.press(page, "/pick", "decision", "next", address="admin@new-company.example")
     assert "The emulator has no tenant called new-company.example." in page.text
 
-    page = browser.press(page, "/pick", "add_tenant", "new-company.example", address="admin@new-company.example")
+    page = browser.press(
+        page, "/pick", "add_tenant", "new-company.example", address="admin@new-company.example"
+    )
 
     assert page.heading == "Password"
 
@@ -159,7 +177,10 @@ def test_guest_gets_the_identity_of_the_resource_tenant(browser: Browser, approv
 
 
 def test_role_claims_name_directory_roles(browser: Browser, approved: App) -> None:
-    assert "158c047a-c907-4556-b7ef-446551a6b5f7" in claims_of(approved.tokens_for(browser, PRIYA)["id_token"])["wids"]
+    assert (
+        "158c047a-c907-4556-b7ef-446551a6b5f7"
+        in claims_of(approved.tokens_for(browser, PRIYA)["id_token"])["wids"]
+    )
 
 
 @pytest.mark.parametrize(("mode", "mark"), [("query", "?"), ("fragment", "#")])
@@ -183,7 +204,9 @@ def test_id_token_at_authorize_needs_to_be_switched_on(browser: Browser, approve
     assert back["error"] == "unsupported_response_type"
 
 
-def test_hybrid_answer_travels_in_the_fragment(m365_emulator: RunningEmulator, browser: Browser, approved: App) -> None:
+def test_hybrid_answer_travels_in_the_fragment(
+    m365_emulator: RunningEmulator, browser: Browser, approved: App
+) -> None:
     m365_emulator.control("PATCH", f"/apps/{approved.client_id}", {"implicit_id_token": True})
 
     page = browser.sign_in(browser.open(approved.authorize_url(response_type="code id_token")), TOM)
@@ -217,7 +240,9 @@ def test_protocol_errors_go_back_to_the_app(
     assert back["state"] == "state-1"
 
 
-def test_logout_ends_the_session_and_returns_only_to_registered_addresses(browser: Browser, approved: App) -> None:
+def test_logout_ends_the_session_and_returns_only_to_registered_addresses(
+    browser: Browser, approved: App
+) -> None:
     browser.sign_in(browser.open(approved.authorize_url()), TOM)
 
     back = browser.open(f"/common/oauth2/v2.0/logout?post_logout_redirect_uri={REDIRECT_URI}&state=bye")
@@ -262,7 +287,7 @@ def test_consent_cannot_be_given_before_the_password(browser: Browser, app: App)
 
     answer = browser.client.post(app.base + "/permissions", data={"flow": flow, "decision": "accept"})
 
-    assert "<h1 tabindex=\"-1\">Password</h1>" in answer.text
+    assert '<h1 tabindex="-1">Password</h1>' in answer.text
 
 
 def test_code_works_once(browser: Browser, approved: App) -> None:
@@ -279,6 +304,8 @@ def test_scope_of_the_answer_is_spelt_as_it_was_asked(browser: Browser, approved
 
     assert "https://graph.microsoft.com/Mail.Send" in long_form["scope"].split()
     assert "Mail.Send" in short_form["scope"].split()
-    assert "Calendars.ReadWrite" in short_form["scope"].split(), "a token holds everything granted for its resource"
+    assert "Calendars.ReadWrite" in short_form["scope"].split(), (
+        "a token holds everything granted for its resource"
+    )
     assert "https://graph.microsoft.com/.default" in default["scope"].split()
     assert "offline_access" not in approved.tokens_for(browser, TOM, scope=GRAPH_SCOPE)["scope"]
