@@ -7,7 +7,6 @@ the modules below; `app.GraphApp` finds the row, checks token, permission and li
 from __future__ import annotations
 
 import importlib
-import importlib.util
 
 from starlette.routing import BaseRoute, Route
 
@@ -21,6 +20,7 @@ from .uploads import UPLOAD_PATH, UploadApp
 METHODS = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"]
 _MODULES = (
     "people",
+    "directory",
     "folders",
     "folder_changes",
     "messages",
@@ -59,9 +59,6 @@ def routes(world: World) -> list[BaseRoute]:
     for row in Batch(app.answer).operations.rows:
         table.add(row)
     found: list[BaseRoute] = []
-    directory = f"{__name__}.directory"
-    if importlib.util.find_spec(directory) is not None:
-        found.extend(importlib.import_module(directory).routes(world))
     found += [
         Route(f"/{version}/{{rest:path}}", app.__call__, methods=METHODS) for version in ("v1.0", "V1.0")
     ]
