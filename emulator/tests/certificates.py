@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -34,6 +35,7 @@ class ClientCertificate:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         ).decode()
         self.sha1 = certificate.fingerprint(hashes.SHA1()).hex()
+        self.x5t = base64.urlsafe_b64encode(certificate.fingerprint(hashes.SHA1())).rstrip(b"=").decode()
         self.pem_path = str(folder / "client.pem")
         Path(self.pem_path).write_text(self.key_pem + self.pem)
         self.pfx_path = str(folder / "client.pfx")

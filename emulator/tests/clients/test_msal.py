@@ -11,8 +11,10 @@ from typing import Any
 import msal
 import pytest
 import requests
+
 from browsing import Browser
 from certificates import ClientCertificate
+from m365_emulator.pytest_plugin import RunningEmulator
 from sample import (
     BACKGROUND_ID,
     BACKGROUND_SECRET,
@@ -25,8 +27,6 @@ from sample import (
     App,
     claims_of,
 )
-
-from m365_emulator.pytest_plugin import RunningEmulator
 
 pytestmark = pytest.mark.clients
 GRAPH_DEFAULT = ["https://graph.microsoft.com/.default"]

@@ -15,10 +15,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
-from sample import BACKGROUND_ID, HARBOUR, App, aadsts, claims_of
 
 from m365_emulator.pytest_plugin import RunningEmulator
 from m365_emulator.world.apps import FederatedCredential
+from sample import BACKGROUND_ID, HARBOUR, App, aadsts, claims_of
 
 SCOPE = "https://graph.microsoft.com/.default"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

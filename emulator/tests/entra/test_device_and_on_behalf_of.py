@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import httpx
-from browsing import Browser
-from sample import API_ID, API_SECRET, DESKTOP_ID, HARBOUR, HTTP, TOM, App, aadsts, claims_of
 
+from browsing import Browser
 from m365_emulator.pytest_plugin import RunningEmulator
+from sample import API_ID, API_SECRET, DESKTOP_ID, HARBOUR, HTTP, TOM, App, aadsts, claims_of
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 OBO_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
