@@ -48,7 +48,7 @@ _DETAILS_FOR_ADMINISTRATOR: Final = Copyable(
     "Application ID: {app_id}\n"
     "Microsoft code: {code}\n"
     "Correlation ID: {correlation_id}\n"
-    "Time (UTC): {time}\n"
+    "Time: {time}\n"
     "Reference: {ref}\n"
     "The correlation ID and the time find this sign-in in the Microsoft Entra sign-in log.",
 )
