@@ -305,7 +305,7 @@ def _state(call: Call, kind: str, place: str) -> dict[str, Any]:
     """
     token = call.options.deltatoken or call.options.skiptoken
     if token is None:
-        state: dict[str, Any] = {"t": kind, "p": place, "k": "full", "n": call.mailbox.change_number}
+        state: dict[str, Any] = {"t": kind, "p": place, "k": "full", "n": call.mailbox.begin_round()}
         kept = [
             (name, value)
             for name, value in call.options.pairs

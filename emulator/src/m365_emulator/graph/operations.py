@@ -109,21 +109,15 @@ class Operations:
         """Register a reading operation."""
         return self._add("GET", template, permission, needs_mailbox=needs_mailbox, basic=basic)
 
-    def post(
-        self, template: str, permission: Permission, *, needs_mailbox: bool = True
-    ) -> Callable[[H], H]:
+    def post(self, template: str, permission: Permission, *, needs_mailbox: bool = True) -> Callable[[H], H]:
         """Register a POST operation."""
         return self._add("POST", template, permission, needs_mailbox=needs_mailbox)
 
-    def patch(
-        self, template: str, permission: Permission, *, needs_mailbox: bool = True
-    ) -> Callable[[H], H]:
+    def patch(self, template: str, permission: Permission, *, needs_mailbox: bool = True) -> Callable[[H], H]:
         """Register a PATCH operation."""
         return self._add("PATCH", template, permission, needs_mailbox=needs_mailbox)
 
-    def put(
-        self, template: str, permission: Permission, *, needs_mailbox: bool = True
-    ) -> Callable[[H], H]:
+    def put(self, template: str, permission: Permission, *, needs_mailbox: bool = True) -> Callable[[H], H]:
         """Register a PUT operation."""
         return self._add("PUT", template, permission, needs_mailbox=needs_mailbox)
 

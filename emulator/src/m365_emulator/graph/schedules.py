@@ -172,10 +172,6 @@ def _item(block: BusyBlock, zone: str, *, full: bool) -> dict[str, Any]:
             "isPrivate": block.is_private,
             "subject": block.subject,
             "location": block.location,
-            "isMeeting": block.is_meeting,
-            "isRecurring": block.is_recurring,
-            "isException": block.is_exception,
-            "isReminderSet": block.is_reminder_set,
         }
     return found
 

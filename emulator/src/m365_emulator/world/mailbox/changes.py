@@ -70,7 +70,8 @@ class ChangeLog:
         self._all: list[Change] = []
         self._by_folder: dict[int, list[Change]] = defaultdict(list)
         self._hierarchy: list[Change] = []
-        self._floor = 0
+        self.floor = 0
+        """The lowest number a round may have begun at."""
 
     def append(self, change: Change) -> None:
         """Add a change; numbers must not fall."""
@@ -152,11 +153,11 @@ class ChangeLog:
 
     def forget(self, number: int) -> None:
         """Cut the log: rounds that began at or before `number` can no longer be continued."""
-        self._floor = max(self._floor, number + 1)
+        self.floor = max(self.floor, number + 1)
 
     def check(self, number: int) -> None:
         """Raise ChangesForgotten if a round that began at `number` cannot be continued."""
-        if number < self._floor:
+        if number < self.floor:
             raise ChangesForgotten
 
 

@@ -513,6 +513,11 @@ class Mailbox:
 
     # -- changes -----------------------------------------------------------------------------------------------
 
+    def begin_round(self) -> int:
+        """Return the change number at which a new round of synchronization begins."""
+        self.change_number = max(self.change_number, self.log.floor)
+        return self.change_number
+
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
         """Call `callback` with every change from now on; returns a function that ends it.
 
