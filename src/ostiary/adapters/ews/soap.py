@@ -65,6 +65,8 @@ def parse_body(data: bytes) -> Element:
         raise _broken("a document type")
     if _TOO_DEEP(root):
         raise _broken("too deep")
+    if str(root.tag).lower().rpartition("}")[2] == "html":
+        raise _unreadable()  # the page of a gateway or proxy, not of Exchange
     if root.tag != f"{S}Envelope":
         raise _broken("no envelope")
     body = root.find(f"{S}Body")
