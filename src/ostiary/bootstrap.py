@@ -70,6 +70,7 @@ __all__ = [
     "SchemaState",
     "Services",
     "application",
+    "create_key_file",
     "database_url",
     "downgrade",
     "microsoft_hosts",
