@@ -10,7 +10,21 @@ from typing import Annotated
 import typer
 
 from ostiary import __version__
-from ostiary.entrypoints.cli import demo, doctor, explain, migrate, serve, worker
+from ostiary.entrypoints.cli import (
+    approval,
+    audit,
+    demo,
+    doctor,
+    explain,
+    keys,
+    links,
+    members,
+    migrate,
+    operators,
+    organizations,
+    serve,
+    worker,
+)
 from ostiary.entrypoints.cli.outcome import ExitCode
 from ostiary.entrypoints.cli.runtime import ENV_FILE_VARIABLE
 
@@ -31,6 +45,13 @@ for register in (
     migrate.register,
     doctor.register,
     explain.register,
+    keys.register,
+    organizations.register,
+    members.register,
+    links.register,
+    approval.register,
+    audit.register,
+    operators.register,
 ):
     register(app)
 

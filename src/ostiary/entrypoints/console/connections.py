@@ -18,7 +18,7 @@ from ostiary.entrypoints.console.shell import PAGE_SIZE, render_console
 from ostiary.entrypoints.console.words import CONNECTION_WORDS, FILTERED_STATUSES
 from ostiary.entrypoints.web.context import actor, organization_id, services
 from ostiary.entrypoints.web.permissions import requires
-from ostiary.entrypoints.web.templates import see_other, written_date
+from ostiary.entrypoints.web.templates import see_other, written_date, written_moment
 
 router = APIRouter(include_in_schema=False)
 
@@ -198,6 +198,9 @@ def explanation_of(
             "app_id": settings.app_client_id,
             "help": settings.vendor_help_email,
             "date": written_date(connection.changed_at),
+            "time": written_moment(connection.changed_at),
+            "code": None if connection.provider is None else connection.provider.code,
+            "correlation_id": None if connection.provider is None else connection.provider.correlation_id,
             "ref": connection.reference,
         },
     )

@@ -198,7 +198,6 @@ def causes(reasons: Mapping[str, int], vendor: str) -> str:
     values = {"vendor": vendor, "account": "the person"}
     ranked = sorted(reasons.items(), key=lambda item: -item[1])[:3]
     words = [
-        f"{count} × {explain(reason, where=Where.HEALTH, values=values).headline}"
-        for reason, count in ranked
+        f"{count} × {explain(reason, where=Where.HEALTH, values=values).headline}" for reason, count in ranked
     ]
     return " · ".join(words) or "Their email has not synced since then."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Final
 from urllib.parse import quote
@@ -25,6 +26,30 @@ from ostiary.entrypoints.web.templates import render, see_other
 
 router = APIRouter(include_in_schema=False)
 
+
+@dataclass(frozen=True, slots=True)
+class ProblemWords:
+    """Why somebody was not signed in."""
+
+    headline: str
+    why: str
+    who_can_fix: str
+
+
+_OWN_WORDS: Final = {
+    # The catalogue's words for these are about mailboxes and links to them.
+    "account_mismatch": ProblemWords(
+        "That account isn’t an organization admin here",
+        "You may have picked another account, or nobody made you an organization admin yet.",
+        "You, or whoever looks after your organization: ask them for a sign-in link",
+    ),
+    "wrong_tenant": ProblemWords(
+        "That account belongs to another organization",
+        "Sign in with the account that your own organization gave you.",
+        "You",
+    ),
+}
+
 LINK_COOKIE: Final = "__Host-ostiary-console-link"
 LINK_COOKIE_LIFE: Final = timedelta(minutes=15)
 
@@ -32,20 +57,13 @@ LINK_COOKIE_LIFE: Final = timedelta(minutes=15)
 @router.get("/console/sign-in", dependencies=[requires(Permission.PUBLIC)])
 async def show_sign_in(request: Request, next: str = "", problem: str = "", ended: str = "") -> Response:  # noqa: A002
     """Show the door. ``problem`` is a reason id; anything else is ignored."""
-    reason = find_reason(problem)
-    settings = services(request).settings
-    words = reason and explain(
-        reason.id,
-        where=Where.CONNECT,
-        values={"vendor": settings.vendor_name, "help": settings.vendor_help_email},
-    )
     return render(
         request,
         "console/sign_in.html",
         form_targets=[sign_in_origin(request)],
         sign_in_host=sign_in_host(request),
         next_path=_console_path(next) or "",
-        words=words or None,
+        words=_problem_words(request, problem),
         ended=bool(ended),
     )
 
@@ -171,6 +189,22 @@ async def sign_out(request: Request, session_id: Annotated[str, Form()] = "") ->
 async def show_signed_out(request: Request) -> Response:
     """Confirm that the session ended."""
     return render(request, "console/signed_out.html")
+
+
+def _problem_words(request: Request, problem: str) -> ProblemWords | None:
+    own = _OWN_WORDS.get(problem)
+    if own is not None:
+        return own
+    reason = find_reason(problem)
+    if reason is None:
+        return None
+    settings = services(request).settings
+    words = explain(
+        reason.id,
+        where=Where.CONNECT,
+        values={"vendor": settings.vendor_name, "help": settings.vendor_help_email},
+    )
+    return ProblemWords(words.headline, words.why, words.who_can_fix)
 
 
 def _with_session(answer: Response, signed_in: SignedIn) -> Response:

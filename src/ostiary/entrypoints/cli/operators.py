@@ -1,0 +1,177 @@
+"""``ostiary operator`` and ``ostiary api-key``: who runs the instance, and what may call it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from ostiary.bootstrap import Services
+from ostiary.core.access.model import ApiKey, OneTimeLink, Permission
+from ostiary.core.kernel.clock import SystemClock
+from ostiary.core.kernel.secret import Secret
+from ostiary.entrypoints.cli.answers import JSONOption, advise, command_line_actor, print_json
+from ostiary.entrypoints.cli.runtime import run_with_services
+from ostiary.entrypoints.cli.table import print_table
+
+operator = typer.Typer(help="Operators: the vendor's own staff.", no_args_is_help=True)
+api_key = typer.Typer(help="Keys for the API.", no_args_is_help=True)
+
+
+class KeyPermission(StrEnum):
+    """What a key may be given."""
+
+    READ = Permission.API_READ.value
+    MANAGE = Permission.API_MANAGE.value
+    MAILBOX_READ = Permission.API_MAILBOX_READ.value
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(operator, name="operator")
+    app.add_typer(api_key, name="api-key")
+
+
+@operator.command("sign-in-link", epilog="Next: open the link in your browser")
+def sign_in_link(
+    name: Annotated[
+        str | None, typer.Option(help="The operator; added when unknown. Not needed while there is only one.")
+    ] = None,
+    as_json: JSONOption = False,
+) -> None:
+    """Make a link that signs an operator in to the console, once.
+
+    Examples:
+
+        ostiary operator sign-in-link
+
+        ostiary operator sign-in-link --name Vik
+    """
+
+    async def use(services: Services) -> tuple[OneTimeLink, Secret, str]:
+        link, secret = await services.access.create_operator_link(name=name, actor=command_line_actor())
+        return link, secret, services.settings.effective_console_url
+
+    link, secret, console_url = run_with_services(use, as_json=as_json)
+    url = f"{console_url.rstrip('/')}/console/link/{secret.reveal()}"
+    if as_json:
+        print_json({"ok": True, "url": url, "expires_at": link.expires_at.isoformat()})
+        return
+    print(url)
+    advise(
+        f"Works once, until {link.expires_at:%Y-%m-%d %H:%M} UTC. Whoever has it can sign in: keep it private."
+    )
+
+
+@api_key.command("create", epilog="Next: send it as Authorization: Bearer …")
+def create(
+    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    permission: Annotated[
+        list[KeyPermission] | None, typer.Option(help="What it may do. Repeatable; all when left out.")
+    ] = None,
+    days: Annotated[int, typer.Option(help="Days it lives.", min=1, max=365)] = 90,
+    as_json: JSONOption = False,
+) -> None:
+    """Make a key and show it, this once.
+
+    Examples:
+
+        ostiary api-key create "Larkspur backend"
+
+        ostiary api-key create reports --permission api.read --days 30
+    """
+    wanted = [Permission(each.value) for each in (permission or list(KeyPermission))]
+
+    async def use(services: Services) -> tuple[ApiKey, Secret]:
+        return await services.access.create_api_key(
+            name=name, permissions=wanted, life=timedelta(days=days), actor=command_line_actor()
+        )
+
+    key, text = run_with_services(use, as_json=as_json)
+    if as_json:
+        print_json({"ok": True, "key": text.reveal()} | _document(key))
+        return
+    print(text.reveal())
+    advise(
+        f"Shown this once. Works until {key.expires_at:%Y-%m-%d %H:%M} UTC; revoke it: ostiary api-key revoke {key.id}"
+    )
+
+
+@api_key.command("list", epilog="Next: ostiary api-key revoke")
+def list_keys(as_json: JSONOption = False) -> None:
+    """List keys, oldest first.
+
+    Examples:
+
+        ostiary api-key list
+
+        ostiary api-key list --json
+    """
+
+    async def use(services: Services) -> tuple[ApiKey, ...]:
+        return await services.access.list_api_keys()
+
+    keys = run_with_services(use, as_json=as_json)
+    if as_json:
+        print_json({"ok": True, "api_keys": [_document(key) for key in keys]})
+        return
+    if not keys:
+        advise("No keys yet. Make one: ostiary api-key create")
+        return
+    print_table(
+        ("ID", "NAME", "STATE", "EXPIRES", "LAST USED", "MAY"),
+        [
+            (
+                key.id,
+                key.name,
+                _state(key),
+                f"{key.expires_at:%Y-%m-%d}",
+                f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never",
+                " ".join(sorted(key.permissions)),
+            )
+            for key in keys
+        ],
+    )
+
+
+@api_key.command("revoke", epilog="Next: ostiary api-key list")
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="Id of the key.")], as_json: JSONOption = False
+) -> None:
+    """Make a key useless from its next use on. Saying it twice changes nothing.
+
+    Examples:
+
+        ostiary api-key revoke key_0h2m…
+
+        ostiary api-key revoke key_0h2m… --json
+    """
+
+    async def use(services: Services) -> None:
+        await services.access.revoke_api_key(key_id, actor=command_line_actor())
+
+    run_with_services(use, as_json=as_json)
+    if as_json:
+        print_json({"ok": True, "id": key_id})
+        return
+    print(f"{key_id} revoked")
+
+
+def _state(key: ApiKey) -> str:
+    if key.revoked_at is not None:
+        return "revoked"
+    return "live" if key.is_live(SystemClock().now()) else "expired"
+
+
+def _document(key: ApiKey) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "state": _state(key),
+        "permissions": sorted(key.permissions),
+        "created_at": key.created_at.isoformat(),
+        "expires_at": key.expires_at.isoformat(),
+        "last_used_at": key.last_used_at.isoformat() if key.last_used_at else None,
+    }
