@@ -110,6 +110,7 @@ async def _deliver(
         f"<m:SendNotification><m:ResponseMessages>{message}</m:ResponseMessages></m:SendNotification>"
     )
     pause = _FIRST_PAUSE_SECONDS
+    spoken_at = subscriptions.world.clock.now()
     for _ in range(_ATTEMPTS):
         try:
             async with session.post(
@@ -123,7 +124,7 @@ async def _deliver(
             ) as response:
                 answer = await response.content.read(_MAX_ANSWER_BYTES)
                 if response.status == 200:
-                    subscriptions.touch(subscription)
+                    subscription.used_at = spoken_at
                     return _wants_more(answer)
         except (aiohttp.ClientError, TimeoutError, OSError):
             pass
