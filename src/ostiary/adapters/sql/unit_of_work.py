@@ -23,6 +23,7 @@ from ostiary.adapters.sql.connections import (
     SQLRefreshTokenStore,
 )
 from ostiary.adapters.sql.consent import SQLAdminConsentLinkStore, SQLConsentAttemptStore, SQLConsentStore
+from ostiary.adapters.sql.idempotency import SQLIdempotencyStore
 from ostiary.adapters.sql.jobs import SQLJobQueue
 from ostiary.adapters.sql.organizations import SQLMemberStore, SQLOrganizationStore
 from ostiary.adapters.sql.signin import SQLAuthorizationRequestStore
