@@ -21,7 +21,7 @@ from ostiary.core.kernel.errors import OstiaryError, ProviderDetail, Reauthoriza
 from ostiary.core.kernel.ids import new_id
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.kernel.transactions import Transactions
-from ostiary.core.organizations.model import Organization
+from ostiary.core.organizations.model import Member, Organization
 from ostiary.core.reasons.catalogue import get_reason
 from ostiary.core.reasons.classify import classify, variant_of
 from ostiary.core.reasons.model import Where
@@ -148,7 +148,13 @@ class ConnectProof:
         if tokens.refresh_token is None:
             # Without it nothing lasting can be connected.
             raise Refused("missing_permission", claims=claims, missing=(OFFLINE_ACCESS,), variant="one")
-        facts = await self._probe(claims, tokens, method, mail=mail, calendar=calendar)
+        try:
+            facts = await self._probe(claims, tokens, method, mail=mail, calendar=calendar)
+        except Refused as refusal:
+            if refusal.reason == "mailbox_missing" and _is_another_address(preview.member, claims):
+                # Somebody picked the wrong account: that it has no mailbox is beside the point.
+                raise Refused("account_mismatch", claims=claims, provider=refusal.provider) from refusal
+            raise
         return Proven(
             claims=claims,
             tokens=tokens,
@@ -268,3 +274,8 @@ def lacking(
 def _in_connect(reason: str | None) -> str:
     """The reason, where it has words for somebody who is just connecting."""
     return reason if reason is not None and Where.CONNECT in get_reason(reason).where else "unknown"
+
+
+def _is_another_address(member: Member, claims: SignedClaims) -> bool:
+    """Whether the account is not the one the vendor knows; only a hint, once the identity is on record."""
+    return member.object_id is None and claims.username.casefold() != member.email.strip().casefold()

@@ -249,6 +249,7 @@ async def _connect_page(
         renews=renews,
         choices=shown,
         problems=problems,
+        problem_of=dict(problems),
         sign_in_host=sign_in_host(request),
         not_now=vendor_address(request, session),
     )

@@ -1,0 +1,487 @@
+"""The connect pages against the emulator, walked by a browser without scripts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any, Protocol
+from urllib.parse import parse_qs, urljoin, urlsplit
+
+import httpx
+import pytest
+import pytest_asyncio
+from lxml import html
+
+from ostiary.bootstrap import Services
+from ostiary.core.audit.model import SYSTEM
+from ostiary.core.connections.model import ConnectionStatus
+from ostiary.core.consent.model import Consent, ConsentState
+from ostiary.core.kernel.access_method import AccessMethod
+from ostiary.core.kernel.secret import Secret
+from ostiary.core.organizations.model import Member, MemberRole, Organization
+from ostiary.core.tenants.model import BindingState, Tenant
+
+APP_ID = "4f6c1d0e-7b52-4c1b-9a55-20d1b6f0c3aa"
+HARBOUR = "9c2f0b7a-51de-4a66-8f3e-1d7a40e2b918"
+DOMAIN = "harbourvale.example"
+TOM = "tom.ellis@harbourvale.example"
+RETURN_URL = "https://app.larkspur.example/connected"
+
+
+class Emulator(Protocol):
+    """The part of the emulator's fixture that these tests use."""
+
+    def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]: ...
+    def set_scenario(self, tenant: str, reason_id: str) -> None: ...
+    def requests(self, path: str = "", *, limit: int = 200) -> list[dict[str, Any]]: ...
+
+
+@dataclass
+class Page:
+    """One page a person looks at."""
+
+    url: str
+    status: int
+    text: str
+    headers: httpx.Headers
+
+    @property
+    def tree(self) -> Any:
+        return html.fromstring(self.text)
+
+    @property
+    def path(self) -> str:
+        return urlsplit(self.url).path
+
+    @property
+    def h1(self) -> str:
+        return " ".join(self.tree.findtext(".//h1").split())
+
+    @property
+    def steps(self) -> list[str]:
+        found = self.tree.xpath("//*[@class='actions']//a | //*[@class='actions']//button")
+        return [" ".join(element.text_content().split()) for element in found]
+
+
+@dataclass
+class Browser:
+    """Follows redirects, fills forms, presses buttons; leaves when it is sent to the vendor's app."""
+
+    client: httpx.AsyncClient
+    site: str
+    visited: list[str] = field(default_factory=list)
+    cookies: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By host and name. Secure ones, too: a browser takes http://localhost for safe."""
+
+    async def _request(self, method: str, url: str, **request: Any) -> httpx.Response:
+        kept = self.cookies.setdefault(urlsplit(url).hostname or "", {})
+        headers = dict(request.pop("headers", {}))
+        if kept:
+            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in kept.items())
+        answer = await self.client.request(method, url, headers=headers, **request)
+        self.client.cookies.clear()
+        for line in answer.headers.get_list("set-cookie"):
+            cookie, _, attributes = line.partition(";")
+            name, _, value = cookie.partition("=")
+            kept.pop(name, None)
+            if "max-age=0" not in attributes.lower().replace(" ", "").split(";"):
+                kept[name] = value
+        return answer
+
+    async def open(self, address: str, **request: Any) -> Page:
+        method = "POST" if "data" in request else "GET"
+        url = urljoin(self.site, address)
+        for _ in range(20):
+            self.visited.append(url)
+            answer = await self._request(method, url, **request)
+            if answer.status_code not in {302, 303, 307}:
+                return Page(url, answer.status_code, answer.text, answer.headers)
+            url, method, request = urljoin(url, answer.headers["location"]), "GET", {}
+            if url.startswith("https://app.larkspur.example/"):
+                return Page(url, 0, "<h1>Larkspur</h1>", answer.headers)
+        raise AssertionError("too many redirects")
+
+    async def press(self, page: Page, label: str, **changes: str | None) -> Page:
+        """Press the button (or follow the link) with this label, changing fields by name first."""
+        for form in page.tree.forms:
+            for button in form.xpath(".//button"):
+                if label in " ".join(button.text_content().split()):
+                    data = {name: value for name, value in form.form_values() if value is not None}
+                    if button.get("name"):
+                        data[button.get("name")] = button.get("value", "")
+                    for name, value in changes.items():
+                        data.pop(name, None)
+                        if value is not None:
+                            data[name] = value
+                    target = urljoin(page.url, form.get("action") or page.url)
+                    # Browsers say where a form was sent from.
+                    headers = {"Sec-Fetch-Site": "same-origin", "Origin": "null"}
+                    return await self.open(target, data=data, headers=headers)
+        for link in page.tree.xpath("//a"):
+            if label in " ".join(link.text_content().split()):
+                return await self.open(urljoin(page.url, link.get("href")))
+        raise AssertionError(f"no button {label!r} on {page.url}: {page.text[:2000]}")
+
+    async def sign_in(self, page: Page, address: str) -> Page:
+        """Get through Microsoft's pages as far as they go, accepting what is asked."""
+        for _ in range(8):
+            if page.url.startswith((self.site, "https://app.larkspur.example/")):
+                return page
+            buttons = page.tree.xpath("//form//button")
+            names = {button.get("value") or button.text_content() for button in buttons}
+            if address in names:
+                page = await self.press_value(page, address)
+            elif "next" in names and page.tree.xpath("//input[@name='password']"):
+                page = await self.press(page, "Sign in")
+            elif "accept" in names:
+                page = await self.press(page, "Accept")
+            else:
+                return page
+        raise AssertionError(f"stuck at {page.url}")
+
+    async def press_value(self, page: Page, value: str) -> Page:
+        for form in page.tree.forms:
+            for button in form.xpath(".//button"):
+                if button.get("value") == value:
+                    data = dict(form.form_values()) | {button.get("name"): value}
+                    target = urljoin(page.url, form.get("action"))
+                    headers = {"Sec-Fetch-Site": "same-origin"}
+                    return await self.open(target, data=data, headers=headers)
+        raise AssertionError(value)
+
+
+@dataclass
+class Company:
+    """Harbour & Vale as the vendor knows it."""
+
+    app: Services
+    emulator: Emulator
+    browser: Browser
+    tom: Member
+
+    async def session(self, **options: Any) -> str:
+        """Make a connect session; returns the path of its link."""
+        values: dict[str, Any] = {
+            "organization_id": "org_1",
+            "member_id": self.tom.id,
+            "actor": SYSTEM,
+            "return_url": RETURN_URL,
+        }
+        made = await self.app.connections.sessions.create(**(values | options))
+        return f"/connect/s/{made.secret.reveal()}"
+
+    async def go(self, **options: Any) -> Page:
+        """Open a fresh session, press Continue, sign in as Tom; returns where that leads."""
+        page = await self.browser.open(await self.session(**options))
+        page = await self.browser.press(page, "Continue to Microsoft")
+        return await self.browser.sign_in(page, TOM)
+
+    async def confirm(self, page: Page):
+        """What the vendor's server does when its own user is back."""
+        query = parse_qs(urlsplit(page.url).query)
+        return await self.app.connections.confirmation.confirm(
+            query["connect_session"][0],
+            completion_code=Secret(query["completion_code"][0]),
+            actor=SYSTEM,
+        )
+
+    async def connections(self):
+        return await self.app.connections.list_for_member(self.tom.id, organization_id="org_1")
+
+    async def approve(self, method: AccessMethod = AccessMethod.GRAPH) -> None:
+        """An administrator approved, at Microsoft and on our record."""
+        self.emulator.control("POST", f"/tenants/{DOMAIN}/grants", {"app_id": APP_ID})
+        async with self.app.transactions() as tx:
+            await tx.consents.save(
+                Consent(
+                    id=f"cns_{method.value}",
+                    cloud="global",
+                    tenant_id=HARBOUR,
+                    organization_id="org_1",
+                    method=method,
+                    state=ConsentState.VERIFIED,
+                    reference="CN-0000-0001",
+                    verified_at=self.app.clock.now(),
+                )
+            )
+
+
+@pytest_asyncio.fixture
+async def company(
+    app: Services, client: httpx.AsyncClient, site: str, emulator: Emulator
+) -> AsyncIterator[Company]:
+    """An organization with a bound tenant that has not approved yet, and one licensed member."""
+    now = app.clock.now()
+    tom = Member("mem_1", "org_1", "u1", TOM, "Tom Ellis", MemberRole.MEMBER, True, now)
+    dana = Member(
+        "mem_2",
+        "org_1",
+        "u2",
+        "dana.okafor@harbourvale.example",
+        "Dana Okafor",
+        MemberRole.ORGANIZATION_ADMIN,
+        True,
+        now,
+    )
+    async with app.transactions() as tx:
+        await tx.organizations.add(Organization("org_1", "hv", "Harbour & Vale", now))
+        await tx.members.add(tom)
+        await tx.members.add(dana)
+        await tx.tenants.add(
+            Tenant(
+                id="ten_1",
+                cloud="global",
+                tenant_id=HARBOUR,
+                organization_id="org_1",
+                binding=BindingState.BOUND,
+                bound_how="verified_domain",
+                display_name="Harbour & Vale",
+                domains=(DOMAIN,),
+                created_at=now,
+                bound_at=now,
+            )
+        )
+    yield Company(app, emulator, Browser(client, site), tom)
+
+
+async def test_a_member_connects_over_graph_and_the_vendor_confirms(company: Company) -> None:
+    await company.approve()
+    page = await company.browser.open(await company.session())
+    assert page.path == "/connect"
+    assert page.h1 == "Connect your email and calendar"
+    assert "Harbour & Vale has approved Larkspur." in page.tree.text_content()
+    back = await company.browser.sign_in(await company.browser.press(page, "Continue to Microsoft"), TOM)
+    assert back.url.startswith(RETURN_URL + "?connect_session=")
+    connection = await company.confirm(back)
+    assert connection.status is ConnectionStatus.CONNECTED
+    assert (connection.method, connection.address) == (AccessMethod.GRAPH, TOM)
+    folders = await company.app.mail.list_folders(connection.id, organization_id="org_1")
+    assert any(folder.name == "Inbox" for folder in folders.items)
+
+
+async def test_a_member_connects_over_ews_where_only_that_is_approved(company: Company) -> None:
+    company.emulator.set_scenario(DOMAIN, "ews_listed")
+    await company.approve(AccessMethod.EWS)
+    page = await company.browser.open(await company.session())
+    assert "Exchange Web Services (EWS)" in page.tree.text_content()
+    back = await company.browser.sign_in(await company.browser.press(page, "Continue to Microsoft"), TOM)
+    connection = await company.confirm(back)
+    assert (connection.method, connection.address.lower()) == (AccessMethod.EWS, TOM)
+    folders = await company.app.mail.list_folders(connection.id, organization_id="org_1")
+    assert any(folder.name == "Inbox" for folder in folders.items)
+
+
+async def test_neither_secret_nor_code_stays_in_an_address_that_shows_a_page(company: Company) -> None:
+    await company.approve()
+    link = await company.session(return_url=None)
+    page = await company.browser.open(link)
+    assert link.rpartition("/")[2] not in page.url + page.text
+    back = await company.browser.sign_in(await company.browser.press(page, "Continue to Microsoft"), TOM)
+    assert back.path.startswith("/connect/done/")
+    assert back.h1 == "Connected"
+    assert urlsplit(back.url).query == ""
+    assert f"{TOM} is connected." in back.tree.text_content()
+
+
+@pytest.mark.parametrize(
+    ("mail", "calendar"), [("on", None), (None, "on"), ("on", "on")], ids=["mail", "calendar", "both"]
+)
+async def test_email_calendar_or_both(company: Company, mail: str | None, calendar: str | None) -> None:
+    await company.approve()
+    page = await company.browser.open(await company.session())
+    page = await company.browser.press(page, "Continue to Microsoft", mail=mail, calendar=calendar)
+    connection = await company.confirm(await company.browser.sign_in(page, TOM))
+    assert (connection.mail, connection.calendar) == (bool(mail), bool(calendar))
+
+
+async def test_nothing_ticked_is_said_beside_the_question_and_everything_is_kept(company: Company) -> None:
+    page = await company.browser.open(await company.session())
+    page = await company.browser.press(
+        page, "Continue to Microsoft", mail=None, calendar=None, login_hint="someone@harbourvale.example"
+    )
+    assert page.status == 400
+    assert page.tree.findtext(".//title").startswith("Error:")
+    assert "Choose email, calendar or both." in page.text
+    assert page.tree.get_element_by_id("login_hint").value == "someone@harbourvale.example"
+
+
+async def test_opening_a_link_changes_nothing_and_starts_nothing(company: Company) -> None:
+    link = await company.session()
+    for _ in range(3):
+        await company.browser.open(link)
+    assert company.emulator.requests("/authorize") == []
+    async with company.app.transactions() as tx:
+        page = await tx.audit.page(organization_id="org_1")
+    assert [record.what for record in page.items] == ["connect_session.created"]
+
+
+async def test_connect_alone_says_where_to_start(company: Company) -> None:
+    alone = await company.browser.open("/connect")
+    assert "Start from Larkspur: Settings › Email and calendar › Connect." in alone.tree.text_content()
+    mistyped = await company.browser.open("/connect/s/mistyped")
+    assert mistyped.path == "/connect"
+    assert "Start from Larkspur" in mistyped.tree.text_content()
+
+
+async def test_an_unlicensed_member_is_refused_before_microsoft(company: Company) -> None:
+    async with company.app.transactions() as tx:
+        await tx.members.save(replace(company.tom, licensed=False))
+    page = await company.browser.open(await company.session())
+    assert page.h1 == "You don’t have a Larkspur licence yet"
+    assert "Licences are given out by Dana Okafor." in page.tree.text_content()
+    assert page.steps == ["Ask for a licence"]
+
+
+async def test_before_an_approval_the_member_is_offered_the_request(company: Company) -> None:
+    page = await company.browser.open(await company.session())
+    assert "Harbour & Vale hasn’t approved Larkspur yet." in page.tree.text_content()
+    stopped = await company.browser.press(page, "Continue to Microsoft")
+    stopped = await company.browser.sign_in(stopped, TOM)
+    assert "localhost" not in stopped.url or stopped.path.startswith("/connect/problem/")
+
+
+@pytest.mark.parametrize(
+    ("scenario", "headline", "primary"),
+    [
+        ("declined", "You chose not to connect", "Try again"),
+        ("mailbox_missing", f"We couldn’t find a mailbox for {TOM}", "Try again"),
+        ("our_fault", "Something is wrong on our side", "Tell me when it’s fixed"),
+        ("unknown", "That didn’t work, and Microsoft didn’t say why", "Try again"),
+        ("missing_permission", "Approved, but 1 permission is missing", "Approve the missing ones"),
+        ("session_lost", "We lost track of this sign-in", "Start again"),
+        ("account_mismatch", "That’s a different mailbox", f"Try again as {TOM}"),
+    ],
+)
+async def test_failures_that_come_back_have_their_own_page(
+    company: Company, scenario: str, headline: str, primary: str
+) -> None:
+    company.emulator.set_scenario(DOMAIN, scenario)
+    if scenario == "declined":
+        company.emulator.control("PATCH", f"/tenants/{DOMAIN}/policies", {"user_consent": "open"})
+    else:
+        await company.approve()
+    page = await company.go()
+    assert page.h1 == headline, page.url
+    assert page.steps[0].startswith(primary)
+    assert page.tree.findtext(".//title").startswith("Not connected: ")
+    assert all(each.status is ConnectionStatus.UNCONFIRMED for each in await company.connections())
+
+
+async def test_an_account_of_another_organization_is_refused_by_name(company: Company) -> None:
+    await company.approve()
+    async with company.app.transactions() as tx:
+        (tenant,) = await tx.tenants.list_for("org_1")
+        # With two tenants nobody can know beforehand which one a person comes from.
+        await tx.tenants.add(replace(tenant, id="ten_2", tenant_id="c8d3f6a1-94b7-4e50-8d12-2f6b0e9a7c06"))
+    page = await company.browser.open(await company.session())
+    stranger = "partner.one@other-company.example"
+    page = await company.browser.press(page, "Continue to Microsoft", login_hint=stranger)
+    page = await company.browser.sign_in(page, stranger)
+    assert page.h1 == "That account belongs to another organization"
+    assert f"You signed in as {stranger}. This link is only for Harbour & Vale." in page.tree.text_content()
+    assert page.steps[0] == "Try again with a Harbour & Vale account"
+    assert await company.connections() == ()
+
+
+async def test_ews_that_is_off_offers_graph(company: Company) -> None:
+    company.emulator.set_scenario(DOMAIN, "ews_off")
+    await company.approve(AccessMethod.EWS)
+    page = await company.go()
+    assert page.h1 in {"EWS is switched off at Harbour & Vale", "Larkspur isn’t on your EWS allow list"}
+    assert "Get-OrganizationConfig" in page.text
+    assert APP_ID in page.text
+    await company.approve(AccessMethod.GRAPH)
+    back = await company.browser.sign_in(await company.browser.press(page, "Use Graph instead"), TOM)
+    assert (await company.confirm(back)).method is AccessMethod.GRAPH
+
+
+async def test_a_return_in_another_browser_completes_nothing(company: Company) -> None:
+    await company.approve()
+    page = await company.browser.open(await company.session())
+    microsoft = await company.browser.press(page, "Continue to Microsoft")
+    assert company.browser.cookies.pop("localhost")
+    lost = await company.browser.sign_in(microsoft, TOM)
+    assert lost.h1 == "We lost track of this sign-in"
+    assert company.emulator.requests("/token") == []
+    assert await company.connections() == ()
+
+
+async def test_a_reload_of_the_return_address_shows_the_same_page(company: Company) -> None:
+    await company.approve()
+    done = await company.go(return_url=None)
+    returned = next(url for url in company.browser.visited if "/connect/return/" in url)
+    again = await company.browser.open(returned)
+    assert (again.path, again.h1) == (done.path, "Connected")
+
+
+async def test_a_session_that_did_its_work_leads_back_to_the_vendor(company: Company) -> None:
+    await company.approve()
+    await company.go(return_url=None)
+    page = await company.browser.open("/connect")
+    assert "This one is over." in page.tree.text_content()
+
+
+async def test_reconnect_shows_the_same_page_and_keeps_the_id(company: Company) -> None:
+    await company.approve()
+    first = await company.confirm(await company.go())
+    page = await company.browser.open(await company.session(connection_id=first.id))
+    assert page.h1 == "Sign in again"
+    assert page.tree.get_element_by_id("login_hint").value == TOM
+    done = await company.browser.sign_in(await company.browser.press(page, "Continue to Microsoft"), TOM)
+    assert done.url.startswith(RETURN_URL)
+    (only,) = await company.connections()
+    assert (only.id, only.token_version) == (first.id, 2)
+
+
+async def test_connected_already_says_so_and_lets_a_person_reconnect(company: Company) -> None:
+    await company.approve()
+    first = await company.confirm(await company.go())
+    page = await company.browser.open(await company.session(return_url=None))
+    assert page.h1 == "You’re already connected"
+    assert "Nothing was connected." not in page.text
+    page = await company.browser.press(page, "Reconnect anyway")
+    done = await company.browser.sign_in(await company.browser.press(page, "Continue to Microsoft"), TOM)
+    assert done.h1 == "Connected"
+    assert [each.id for each in await company.connections()] == [first.id]
+
+
+async def test_waiting_for_the_vendor_reads_as_finishing_and_then_as_not_finished(
+    company: Company, move_time
+) -> None:
+    await company.approve()
+    await company.go()
+    returned = next(url for url in company.browser.visited if "/connect/return/" in url)
+    waiting = await company.browser.open(returned)
+    assert waiting.h1 == "Finishing with Larkspur …"
+    assert waiting.headers["refresh"] == "5"
+    move_time(timedelta(minutes=5))
+    over = await company.browser.open(waiting.path)
+    assert over.h1 == "We couldn’t finish with Larkspur"
+    await company.app.connections.confirmation.expire_unconfirmed()
+    over = await company.browser.open(waiting.path)
+    assert (over.path.startswith("/connect/problem/"), over.h1) == (True, "We couldn’t finish with Larkspur")
+
+
+async def test_another_address_asks_before_it_goes_on(company: Company) -> None:
+    await company.approve()
+    async with company.app.transactions() as tx:
+        await tx.members.save(replace(company.tom, email="t.ellis@partner.example"))
+    page = await company.browser.open(await company.session())
+    page = await company.browser.press(page, "Continue to Microsoft", login_hint=TOM)
+    page = await company.browser.sign_in(page, TOM)
+    assert page.h1 == "That’s a different mailbox"
+    assert page.steps == [f"Use {TOM}", "Try again as t.ellis@partner.example"]
+    back = await company.browser.press(page, f"Use {TOM}")
+    assert (await company.confirm(back)).status is ConnectionStatus.CONNECTED
+
+
+async def test_a_disconnect_destroys_the_token_and_says_what_it_did(company: Company) -> None:
+    await company.approve()
+    connection = await company.confirm(await company.go())
+    receipt = await company.app.connections.disconnect(connection.id, organization_id="org_1", actor=SYSTEM)
+    assert receipt.tokens_destroyed
+    assert receipt.connection.status is ConnectionStatus.DISCONNECTED
+    async with company.app.transactions() as tx:
+        assert await tx.refresh_tokens.find(connection.id) is None
+        assert await tx.access_tokens.find(connection.id) is None
