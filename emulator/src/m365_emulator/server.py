@@ -34,7 +34,7 @@ def create_app(world: World) -> Dispatcher:
         world,
         entra=Service(entra_routes(world)),
         control=Service(control.routes(world)),
-        resources=[Service(package.routes(world)) for package in (graph, ews) if hasattr(package, "routes")],
+        resources=[Service(graph.routes(world)), Service(ews.routes(world))],
     )
 
 

@@ -100,7 +100,8 @@ def record_consent(
         resource: {scope for scope in scopes if scope not in withheld}
         for resource, scopes in record.delegated.items()
     }
-    delegated.setdefault(GRAPH, set()).update(INCLUDED_IN_FIRST_CONSENT)
+    if delegated:
+        delegated.setdefault(GRAPH, set()).update(INCLUDED_IN_FIRST_CONSENT)
     if replaces:
         _drop_missing(tenant, app.app_id, delegated)
     for resource_id, scopes in delegated.items():

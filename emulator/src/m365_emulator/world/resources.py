@@ -114,6 +114,27 @@ def _graph() -> Resource:
             True,
         ),
         (
+            "DelegatedPermissionGrant.ReadWrite.All",
+            "41ce6ca6-6826-4807-84f1-1c82854f7ee5",
+            "Manage delegated permission grants",
+            "Grant and withdraw delegated permissions of any app.",
+            True,
+        ),
+        (
+            "AppRoleAssignment.ReadWrite.All",
+            "84bccea3-f856-4a8a-967b-dbe0a3d53a64",
+            "Manage application permission grants",
+            "Grant and withdraw application permissions of any app.",
+            True,
+        ),
+        (
+            "Application.ReadWrite.All",
+            "bdfbf15f-ee85-4955-8675-146e8e5296b5",
+            "Read and write applications",
+            "Create, change and delete app registrations and service principals.",
+            True,
+        ),
+        (
             "Mail.Read",
             "570282fd-fa5c-430d-a7fd-fc8dc98a9dca",
             "Read mail",
@@ -251,6 +272,30 @@ def _graph() -> Resource:
             "Application.Read.All",
             "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
             "Read applications",
+            "Without a signed-in person.",
+        ),
+        (
+            "DelegatedPermissionGrant.Read.All",
+            "81b4724a-58aa-41c1-8a55-84ef97466588",
+            "Read delegated permission grants",
+            "Without a signed-in person.",
+        ),
+        (
+            "DelegatedPermissionGrant.ReadWrite.All",
+            "8e8e4742-1d95-4f68-9d56-6ee75648c72a",
+            "Manage delegated permission grants",
+            "Without a signed-in person.",
+        ),
+        (
+            "AppRoleAssignment.ReadWrite.All",
+            "06b708a9-e830-4db3-a914-8e69da51d44f",
+            "Manage application permission grants",
+            "Without a signed-in person.",
+        ),
+        (
+            "Application.ReadWrite.All",
+            "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9",
+            "Read and write applications",
             "Without a signed-in person.",
         ),
         (
