@@ -49,6 +49,10 @@ class UnitOfWork:
         return SQLJobQueue(self._connection)
 
     @property
+    def idempotency(self) -> SQLIdempotencyStore:
+        return SQLIdempotencyStore(self._connection)
+
+    @property
     def authorization_requests(self) -> SQLAuthorizationRequestStore:
         return SQLAuthorizationRequestStore(self._connection)
 
