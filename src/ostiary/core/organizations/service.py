@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final
 
 from ostiary.core.audit.model import Actor
 from ostiary.core.kernel.access_method import AccessMethod
@@ -17,8 +18,8 @@ from ostiary.core.organizations import rules
 from ostiary.core.organizations.model import Member, MemberRole, Organization
 from ostiary.core.organizations.ports import OrganizationTransaction
 
-LICENCES_TAKEN_JOB = "licences.taken"
-"""Queued with ``organization_id`` and ``member_id``; ``connections`` decides what it means for a mailbox."""
+LICENCES_TAKEN_JOB: Final = "licences.taken"
+"""Queued with ``organization_id`` and ``member_id``: what the person connected is paused."""
 
 
 class OrganizationService:

@@ -93,6 +93,21 @@ async def check(request: Request, connection_id: str) -> Response:
     return see_other(path)
 
 
+@router.post(
+    "/console/connections/{connection_id}/resume", dependencies=[requires(Permission.CONSOLE_MANAGE)]
+)
+async def resume(request: Request, connection_id: str) -> Response:
+    """Use a paused connection again, if its person has a licence."""
+    own = organization_id(request)
+    at = services(request)
+    connection = await at.connections.get(connection_id, organization_id=own)
+    member = await at.organizations.get_member(connection.member_id, organization_id=own)
+    if not member.licensed:
+        raise Conflict(f"{member.display_name} needs a licence first.", reason="no_licence")
+    await at.connections.resume(connection.id, organization_id=own, actor=actor(request))
+    return see_other(f"/console/connections/{connection.id}")
+
+
 @router.post("/console/connections/{connection_id}/ask", dependencies=[requires(Permission.CONSOLE_MANAGE)])
 async def ask_to_sign_in(request: Request, connection_id: str) -> Response:
     """Make a link with which the person renews exactly this connection, and show it this once."""
@@ -161,6 +176,7 @@ async def _detail(request: Request, connection_id: str, *, problem: str | None) 
         records=history.items,
         problem=problem,
         ended=connection.status is ConnectionStatus.DISCONNECTED,
+        paused=connection.status is ConnectionStatus.PAUSED,
     )
 
 

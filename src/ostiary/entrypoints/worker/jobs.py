@@ -8,6 +8,8 @@ from typing import Final
 
 from ostiary.bootstrap import Services
 from ostiary.core.kernel.access_method import AccessMethod
+from ostiary.core.organizations.service import LICENCES_TAKEN_JOB
+from ostiary.entrypoints.worker.licences import pause_without_licence
 
 Arguments = Mapping[str, str]
 
@@ -45,5 +47,11 @@ JOBS: Final[tuple[Job, ...]] = (
     Job(
         "connections.recheck_waiting",
         lambda services, given: services.connections.recheck_waiting(given["organization_id"]),
+    ),
+    Job(
+        LICENCES_TAKEN_JOB,
+        lambda services, given: pause_without_licence(
+            services, organization_id=given["organization_id"], member_id=given["member_id"]
+        ),
     ),
 )
