@@ -20,6 +20,7 @@ from .odata.options import parse_options
 from .operations import Operation, OperationTable
 from .paths import fold, parse_path
 from .prefer import read_preferences
+from .subscriptions import notifier
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
 """What is read of a body at most: a little more than the 4 MB that Graph takes, so that the error can be told."""
@@ -58,6 +59,8 @@ class GraphApp:
     ) -> Reply:
         """Answer one request, of HTTP or out of a batch; `content` None means that the body was too large."""
         world = self._world
+        if "graph.notifier" in world.state:
+            notifier.of(world)
         request_id = str(UUID(bytes=world.rng.randbytes(16), version=4))
         client_request_id = headers.get("client-request-id", request_id)[:100]
         call: Call | None = None

@@ -25,7 +25,7 @@ def kind_for(subscription: Subscription, mailbox: Mailbox, change: Change) -> st
         kind = _in_mailbox(mailbox, change)
     if kind is None:
         return None
-    if watched.test is not None:
+    if subscription.test is not None:
         kind = _filtered(subscription, mailbox, change, kind)
     return kind if kind in subscription.change_types else None
 
@@ -68,7 +68,7 @@ def _filtered(subscription: Subscription, mailbox: Mailbox, change: Change, kind
     matching = subscription.matching if subscription.matching is not None else set[int]()
     subscription.matching = matching
     item = mailbox.find_item(change.identity)
-    test = subscription.watched.test
+    test = subscription.test
     was = change.identity in matching
     matches = (
         isinstance(item, Message | CalendarEvent) and test is not None and kind != "deleted" and test(item)
@@ -87,7 +87,7 @@ def _filtered(subscription: Subscription, mailbox: Mailbox, change: Change, kind
 def matching_now(subscription: Subscription) -> set[int] | None:
     """Return who passes the filter of a new subscription at its start."""
     watched = subscription.watched
-    if watched.test is None:
+    if subscription.test is None:
         return None
     mailbox = watched.target.mailbox
     if watched.kind == "events":
@@ -96,4 +96,4 @@ def matching_now(subscription: Subscription) -> set[int] | None:
         items = list(mailbox.folder(watched.folder).items.values())
     else:
         items = mailbox.all_mail()
-    return {item.identity for item in items if watched.test(item)}
+    return {item.identity for item in items if subscription.test(item)}

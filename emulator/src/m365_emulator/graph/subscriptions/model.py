@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,7 +28,7 @@ class Watched:
     kind: str
     folder: int | None = None
     select: tuple[str, ...] | None = None
-    test: Callable[[Any], bool] | None = None
+    filter: str | None = None
 
 
 @dataclass(slots=True)
@@ -53,8 +53,19 @@ class Subscription:
     certificate_id: str | None = None
     tls_version: str = "v1_2"
     query_options: str | None = None
+    test: Callable[[Any], bool] | None = field(default=None, repr=False)
+    """The resource's filter, ready to run."""
     matching: set[int] | None = None
     asked_to_reauthorize: bool = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what cannot be kept in a snapshot; `resource.equip` makes it again."""
+        kept = {one.name: getattr(self, one.name) for one in fields(self)}
+        return kept | {"test": None, "certificate": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
 
     @property
     def longest(self) -> timedelta:

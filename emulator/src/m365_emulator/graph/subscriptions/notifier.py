@@ -17,10 +17,13 @@ import orjson
 
 from m365_emulator.world.mailbox import Change, Mailbox
 
+from .calls import call_for
+from .certificates import read_certificate
 from .changes import kind_for, matching_now
 from .hosts import WINDOW, HostHealth, HostState
 from .model import LIFECYCLE_EVENTS, Subscription
 from .payload import change_notification, lifecycle_notification, validation_token
+from .resource import compile_test
 
 if TYPE_CHECKING:
     from m365_emulator.world.world import World
@@ -57,11 +60,12 @@ def of(world: World) -> Notifier:
     found = world.state.get("graph.notifier")
     if not isinstance(found, Notifier):
         found = world.state["graph.notifier"] = Notifier(world)
+    found.wake()
     return found
 
 
 class Notifier:
-    """Holds the subscriptions and sends their notifications from one task on the running loop."""
+    """Holds the subscriptions and sends their notifications from the running loop."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -71,8 +75,8 @@ class Notifier:
         self._held: list[Post] = []
         self._hosts: dict[str, HostHealth] = defaultdict(HostHealth)
         self._task: asyncio.Task[None] | None = None
-        self._wake: asyncio.Event | None = None
-        self._sending: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._restored: list[Subscription] = []
 
     def all(self) -> list[Subscription]:
         """Return the subscriptions that have not expired."""
@@ -85,14 +89,36 @@ class Notifier:
         return self._subscriptions.get(subscription_id.lower())
 
     def add(self, subscription: Subscription) -> None:
-        """Begin to watch; needs a running event loop."""
+        """Begin to watch."""
+        self._attach(subscription)
         subscription.matching = matching_now(subscription)
+        self._start()
+
+    def _attach(self, subscription: Subscription) -> None:
+        subscription.test = compile_test(call_for(self._world, subscription), subscription.watched)
+        if subscription.certificate_text is not None and subscription.certificate is None:
+            subscription.certificate = read_certificate(subscription.certificate_text)
         mailbox = subscription.watched.target.mailbox
         self._subscriptions[subscription.id] = subscription
         self._stops[subscription.id] = mailbox.subscribe(
             lambda change: self._changed(subscription, mailbox, change)
         )
-        self._start()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Keep the subscriptions in a snapshot; what is on its way is not kept."""
+        return {"world": self._world, "subscriptions": list(self._subscriptions.values())}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Notifier.__init__(self, state["world"])
+        self._restored = state["subscriptions"]
+
+    def wake(self) -> None:
+        """Watch again what was restored from a snapshot, and go on sending."""
+        restored, self._restored = self._restored, []
+        for subscription in restored:
+            self._attach(subscription)
+        if self._subscriptions or self._queue:
+            self._start()
 
     def remove(self, subscription_id: str) -> None:
         """Stop watching; nothing more is sent but what is already on its way."""
@@ -164,48 +190,69 @@ class Notifier:
     # -- sending -----------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
+        """Send what is due, unless that is being done already."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return  # Nobody serves yet; what is queued goes out once somebody does.
         if self._task is None or self._task.done() or self._task.get_loop() is not loop:
-            self._wake = asyncio.Event()
-            self._task = loop.create_task(self._run(self._wake))
-        if self._wake is not None:
-            self._wake.set()
+            self._task = loop.create_task(self._drain())
 
     @property
     def _is_current(self) -> bool:
         return self._world.state.get("graph.notifier") is self
 
-    async def _run(self, wake: asyncio.Event) -> None:
-        # DummyCookieJar: notifications carry no cookies from one receiver to another.
+    def _tick(self) -> None:
+        self._timer = None
+        if not self._is_current:
+            return
+        self._look_after()
+        if any(self._is_due(post) for post in self._queue):
+            self._start()
+        else:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        """Look again in a moment, as the world's clock may be moved; a timer, unlike a task, holds nothing open."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._is_current and (self._subscriptions or self._queue):
+            self._timer = asyncio.get_running_loop().call_later(_TICK_SECONDS, self._tick)
+
+    async def _drain(self) -> None:
+        # Notifications carry no cookies from one receiver to another.
         async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-            while self._is_current and (self._subscriptions or self._queue or self._sending):
-                try:
-                    await asyncio.wait_for(wake.wait(), _TICK_SECONDS)
-                    # Changes of one moment travel in one post.
-                    await asyncio.sleep(_GATHER_SECONDS)
-                except TimeoutError:
-                    pass
-                wake.clear()
+            sending: set[asyncio.Task[None]] = set()
+            while self._is_current:
+                # Changes of one moment travel in one post.
+                await asyncio.sleep(_GATHER_SECONDS)
                 self._look_after()
                 for url, posts in self._take_due().items():
                     for at in range(0, len(posts), _BATCH):
-                        task = asyncio.get_running_loop().create_task(
-                            self._send(session, url, posts[at : at + _BATCH])
-                        )
-                        self._sending.add(task)
-                        task.add_done_callback(self._sending.discard)
-            await asyncio.gather(*self._sending, return_exceptions=True)
+                        sending.add(asyncio.create_task(self._send(session, url, posts[at : at + _BATCH])))
+                if not sending:
+                    break
+                _, sending = await asyncio.wait(
+                    sending, timeout=_TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
+            if sending:
+                await asyncio.wait(sending)
+        self._task = None
+        self._set_timer()
+        if any(self._is_due(post) for post in self._queue):
+            self._start()
+
+    def _is_due(self, post: Post) -> bool:
+        return post.not_before <= time.monotonic() and post.due <= self._world.clock.now()
 
     def _take_due(self) -> dict[str, list[Post]]:
-        now, ticks = self._world.clock.now(), time.monotonic()
+        now = self._world.clock.now()
         due: dict[str, list[Post]] = defaultdict(list)
         waiting: deque[Post] = deque()
         while self._queue:
             post = self._queue.popleft()
-            if post.not_before > ticks or post.due > now:
+            if not self._is_due(post):
                 waiting.append(post)
                 continue
             match self._hosts[_host(post.url)].state_at(now):

@@ -9,14 +9,12 @@ from uuid import UUID
 import orjson
 
 from m365_emulator.entra.tokens import sign_jwt
-from m365_emulator.graph.call import Call
-from m365_emulator.graph.odata.options import QueryOptions
-from m365_emulator.graph.prefer import Preferences
 from m365_emulator.graph.shapes.events import EVENT, event_json
 from m365_emulator.graph.shapes.messages import MESSAGE, message_json
 from m365_emulator.graph.shapes.values import moment
 from m365_emulator.world.mailbox import CalendarEvent, Change, Message
 
+from .calls import call_for
 from .encryption import encrypt
 from .model import Subscription
 
@@ -102,21 +100,7 @@ def validation_token(world: World, app_id: str, tenant_id: str) -> str:
 
 
 def _content(world: World, subscription: Subscription, item: Any) -> dict[str, Any]:
-    watched = subscription.watched
-    call = Call(
-        world=world,
-        method="GET",
-        base_url=subscription.base_url,
-        path="",
-        options=QueryOptions(select=watched.select),
-        headers={},
-        content=b"",
-        token=subscription.token,
-        preferences=Preferences(immutable_ids=subscription.immutable_ids),
-        arguments={},
-        parameters={},
-        target=watched.target,
-    )
+    watched, call = subscription.watched, call_for(world, subscription)
     context = {
         "@odata.context": call.context("messages" if watched.kind == "messages" else "events") + "/$entity"
     }

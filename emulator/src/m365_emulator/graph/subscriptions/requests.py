@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
-
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from m365_emulator.graph.access import NOTHING
 from m365_emulator.graph.call import Call, Reply
@@ -19,6 +14,7 @@ from m365_emulator.graph.inputs.values import choice_of, member, parse_moment, t
 from m365_emulator.graph.operations import Operations
 from m365_emulator.graph.shapes.values import moment
 
+from .certificates import read_certificate
 from .handshake import shake_hands
 from .model import MAX_PER_MAILBOX, SHORTEST, Subscription
 from .notifier import Notifier, of
@@ -68,7 +64,7 @@ async def update(call: Call) -> Reply:
         _expiry(call, expiration, subscription) if expiration is not None else subscription.expires_at
     )
     if certificate is not None:
-        read = _certificate(text_of(certificate, "encryptionCertificate", limit=20_000))
+        read = read_certificate(text_of(certificate, "encryptionCertificate", limit=20_000))
         subscription.certificate, subscription.certificate_text = read, str(certificate)
         subscription.certificate_id = text_of(
             member(body, "encryptionCertificateId"), "encryptionCertificateId", limit=128
@@ -85,7 +81,7 @@ async def update(call: Call) -> Reply:
 @operations.post("/subscriptions/{subscription}/reauthorize", NOTHING, needs_mailbox=False)
 def reauthorize(call: Call) -> Reply:
     """Answer a reauthorizationRequired notification."""
-    _find(call).asked_to_reauthorize = False
+    _find(call)
     return Reply(204)
 
 
@@ -157,7 +153,7 @@ def _read(call: Call, body: dict[str, Any]) -> Subscription:
                 "encryptionCertificate and encryptionCertificateId are needed to include resource data.",
                 "InvalidRequest",
             )
-        subscription.certificate, subscription.certificate_text = _certificate(text), text
+        subscription.certificate, subscription.certificate_text = read_certificate(text), text
     return subscription
 
 
@@ -192,26 +188,6 @@ def _expiry(call: Call, value: Any, subscription: Subscription) -> datetime:
             f"Subscription expiration can only be {minutes} minutes in the future.", "ExtensionError"
         )
     return max(wanted, (now + SHORTEST).replace(microsecond=0))
-
-
-def _certificate(text: str) -> x509.Certificate:
-    try:
-        raw = base64.b64decode("".join(text.split()), validate=True)
-        certificate = (
-            x509.load_pem_x509_certificate(raw)
-            if raw.startswith(b"-----")
-            else x509.load_der_x509_certificate(raw)
-        )
-        key = certificate.public_key()
-    except (binascii.Error, ValueError) as error:
-        raise bad_request(
-            "Certificate validation error: the certificate cannot be read.", "InvalidRequest"
-        ) from error
-    if not isinstance(key, RSAPublicKey) or not 2048 <= key.key_size <= 4096:
-        raise bad_request(
-            "Certificate validation error: an RSA key of 2048 to 4096 bits is needed.", "InvalidRequest"
-        )
-    return certificate
 
 
 def _check_room(notifier: Notifier, subscription: Subscription) -> None:

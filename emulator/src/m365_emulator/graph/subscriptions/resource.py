@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from m365_emulator.graph.access import (
@@ -59,11 +60,17 @@ def read_resource(call: Call, resource: str, *, with_data: bool) -> Watched:
     folder = folder_of(call, rest[1]).number if is_mail and len(low) == 3 else None
     _check_options(options, with_data=with_data)
     (MESSAGE if is_mail else EVENT).selection(call, options.select)
-    test = None
-    if options.filter is not None:
-        listing = message_listing(call) if is_mail else event_listing(call)
-        test = compile_filter(parse_filter(options.filter), listing.getters, listing.type_name)
-    return Watched(target, "messages" if is_mail else "events", folder, options.select, test)
+    watched = Watched(target, "messages" if is_mail else "events", folder, options.select, options.filter)
+    compile_test(call, watched)
+    return watched
+
+
+def compile_test(call: Call, watched: Watched) -> Callable[[Any], bool] | None:
+    """Return the filter of a resource as a test, None if it has none; raises GraphError for one that is wrong."""
+    if watched.filter is None:
+        return None
+    listing = message_listing(call) if watched.kind == "messages" else event_listing(call)
+    return compile_filter(parse_filter(watched.filter), listing.getters, listing.type_name)
 
 
 def _permission(is_mail: bool, *, with_data: bool) -> Permission:

@@ -540,6 +540,10 @@ class Mailbox:
         """Return 16 fresh bytes from the mailbox's own generator."""
         return self.rng.randbytes(16)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave subscribers out of snapshots: they belong to whoever runs, and come back by themselves."""
+        return self.__dict__ | {"_subscribers": []}
+
     # -- inside ------------------------------------------------------------------------------------------------
 
     def _new_folder(self, parent: Folder | None, display_name: str, folder_class: str) -> Folder:
