@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Header, Query, Request, Response
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from ostiary.core.access.model import Permission
@@ -13,10 +13,11 @@ from ostiary.core.mail.model import Importance, Message, MessageSummary, WellKno
 from ostiary.entrypoints.api.etags import etag_of, is_unchanged
 from ostiary.entrypoints.api.problems import MAILBOX
 from ostiary.entrypoints.api.shapes import AnswerShape, ListQuery, ObjectId, PageShape, page_shape
+from ostiary.entrypoints.api.strict_json import api_router
 from ostiary.entrypoints.web.context import principal, services
 from ostiary.entrypoints.web.permissions import requires
 
-router = APIRouter(prefix="/v1/connections/{connection_id}", tags=["mail"])
+router = api_router("/v1/connections/{connection_id}", tag="mail")
 _MAY_READ = [requires(Permission.API_MAILBOX_READ)]
 
 

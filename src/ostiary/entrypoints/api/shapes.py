@@ -58,3 +58,6 @@ OBJECT_ID: Final = Field(min_length=1, max_length=1024, pattern=r"^[A-Za-z0-9_=+
 """Ids of Microsoft's objects as we give them out: safe in a path as they are."""
 
 ObjectId = Annotated[str, OBJECT_ID]
+
+Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""Text of one line: no control characters, which no name has and no database takes."""
