@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import structlog
 import typer
 
-from ostiary.bootstrap import application
+from ostiary.bootstrap import Services, application
 from ostiary.core.kernel.errors import OstiaryError
 from ostiary.entrypoints.cli.outcome import ExitCode
 from ostiary.entrypoints.cli.processes import stop_signals
@@ -65,6 +65,7 @@ async def serve_until_stopped(settings: Settings) -> None:
             print(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.", file=sys.stderr)
             raise typer.Exit(ExitCode.FAILED) from None
         stack.callback(listener.close)
+        await _print_first_link(services)
         web = WebServer(services, listener)
         running: set[asyncio.Task[None]] = {asyncio.create_task(web.run(), name="web")}
         if settings.workers_inside:
@@ -77,6 +78,15 @@ async def serve_until_stopped(settings: Settings) -> None:
         stopping.cancel()
         for task in done:
             task.result()  # a part that died takes the process with it, so that it is started again whole
+
+
+async def _print_first_link(services: Services) -> None:
+    """At the very first start somebody has to get in: to standard output, not to the log, because it is a secret."""
+    secret = await services.access.ensure_first_operator()
+    if secret is not None:
+        url = f"{services.settings.effective_console_url.rstrip('/')}/console/link/{secret.reveal()}"
+        print(f"First sign-in to the console (works once): {url}", flush=True)
+        print("Another one: ostiary operator sign-in-link", flush=True)
 
 
 async def _stop_on_signal(web: WebServer, signals: asyncio.Queue[signal.Signals], settings: Settings) -> None:

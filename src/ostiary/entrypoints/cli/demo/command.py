@@ -129,7 +129,7 @@ async def _check() -> bool:
     instance = DemoInstance(folder, Ports(free_port(), free_port(), free_port()))
     try:
         async with running(instance) as started:
-            return await run_check(started)
+            return await run_check(started, started.settings)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

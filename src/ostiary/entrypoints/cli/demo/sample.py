@@ -147,11 +147,14 @@ async def approval_link(services: Services, external_id: str, *, asked_by: str) 
     return issued.url.reveal()
 
 
-async def connect_link(services: Services, address: str) -> str:
-    """Return a fresh address with which this person may connect for a quarter of an hour."""
+async def connect_link(services: Services, address: str, *, connection_id: str | None = None) -> str:
+    """Return a fresh address with which this person may connect (again) for a quarter of an hour."""
     organization, member = await find_person(services, address)
     made = await services.connections.sessions.create(
-        organization_id=organization.id, member_id=member.id, actor=SYSTEM
+        organization_id=organization.id,
+        member_id=member.id,
+        connection_id=connection_id,
+        actor=SYSTEM,
     )
     return f"{services.settings.public_url}/connect/s/{made.secret.reveal()}"
 

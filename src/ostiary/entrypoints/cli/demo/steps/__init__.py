@@ -1,0 +1,1 @@
+"""The steps of the check, by what they are about. Each returns a few words on what it saw."""
