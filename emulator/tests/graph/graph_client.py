@@ -100,6 +100,8 @@ def type_of(path: str) -> str | None:
         return known.get(parts[-2].lower())
     if last in known:
         return known[last]
+    if len(parts) > 1 and parts[-2].lower() == "mailboxsettings":
+        return None
     return known.get(parts[-2].lower()) if len(parts) > 1 and not last.startswith("$") else None
 
 
