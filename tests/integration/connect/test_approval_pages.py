@@ -1,0 +1,177 @@
+"""Asking for the approval and following the request, without scripts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from ostiary.core.approvals.model import ApprovalRequestState
+from ostiary.core.connections.model import ConnectionStatus
+from ostiary.core.kernel.access_method import AccessMethod
+
+TOM = "tom.ellis@harbourvale.example"
+PRIYA = "priya.nair@harbourvale.example"
+Company = Any
+
+
+async def ask(company: Company, *, email: str = PRIYA, reason: str = "I book customer meetings."):
+    """Open a session, go to the form, send it; returns the tracking page."""
+    page = await company.browser.open(await company.session())
+    page = await company.browser.press(page, "Ask your administrator")
+    return await company.browser.press(page, "Send request", administrator_email=email, reason=reason)
+
+
+async def requests(company: Company):
+    return await company.app.approvals.list_for("org_1")
+
+
+async def test_asking_makes_a_message_with_a_fresh_link_to_send(company: Company) -> None:
+    page = await ask(company)
+    assert page.h1 == "Send this to your IT administrator"
+    message = page.tree.get_element_by_id("message").text_content()
+    assert message.startswith("Subject: Please approve Larkspur for Microsoft 365\n\nHello,")
+    assert "/admin-consent/l/" in message
+    assert "1 person is waiting. Why I need it: “I book customer meetings.”" in message
+    assert message.endswith("Thank you, Tom Ellis")
+    (only,) = await requests(company)
+    assert (only.state, only.sent_to) == (ApprovalRequestState.WAITING, PRIYA)
+
+
+async def test_a_reload_shows_the_same_message_and_makes_no_second_link(company: Company) -> None:
+    page = await ask(company)
+    again = await company.browser.open(page.url)
+    assert again.tree.get_element_by_id("message").text_content() == (
+        page.tree.get_element_by_id("message").text_content()
+    )
+    assert len(await company.app.consent.links.live("org_1")) == 1
+
+
+async def test_a_reminder_carries_a_link_of_its_own(company: Company) -> None:
+    page = await ask(company)
+    reminded = await company.browser.press(page, "Copy a reminder to send")
+    assert reminded.tree.get_element_by_id("message").text_content() != (
+        page.tree.get_element_by_id("message").text_content()
+    )
+
+
+async def test_the_steps_follow_what_really_happened(company: Company) -> None:
+    page = await ask(company)
+    assert current_step(page) == f"Send it to {PRIYA}"
+    page = await company.browser.press(page, "I’ve sent it")
+    assert page.h1 == "Your request is with your IT administrator"
+    assert current_step(page) == "Administrator reviews and approves"
+    assert "send a reminder on 27 November 2026" in page.tree.text_content()
+    async with company.app.transactions() as tx:
+        (link,) = await tx.admin_consent_links.live_for("org_1", now=company.app.clock.now())
+        await tx.admin_consent_links.bind_to_browser(link.id, browser_hash=b"b" * 32)
+    page = await company.browser.open(page.url)
+    assert "They have started and haven’t finished yet." in page.tree.text_content()
+
+
+async def test_everyone_who_waits_is_told_and_goes_on_with_one_click(company: Company) -> None:
+    page = await ask(company)
+    await company.approve()
+    await company.app.approvals.resolve(organization_id="org_1", method=AccessMethod.GRAPH)
+    page = await company.browser.open(page.url)
+    assert page.h1 == "Approved. You can connect now."
+    back = await company.browser.sign_in(await company.browser.press(page, "Connect now"), TOM)
+    connection = await company.confirm(back)
+    assert connection.status is ConnectionStatus.CONNECTED
+
+
+async def test_a_persons_word_is_enough_to_try_and_a_success_tells_the_others(company: Company) -> None:
+    page = await ask(company)
+    company.emulator.control(
+        "POST", "/tenants/harbourvale.example/grants", {"app_id": "4f6c1d0e-7b52-4c1b-9a55-20d1b6f0c3aa"}
+    )
+    back = await company.browser.press(page, "I’ve been told it’s approved")
+    await company.confirm(await company.browser.sign_in(back, TOM))
+    await company.app.approvals.resolve(
+        organization_id="org_1", method=AccessMethod.GRAPH, member_id=company.tom.id
+    )
+    (only,) = await requests(company)
+    assert only.state is ApprovalRequestState.APPROVED
+
+
+async def test_the_page_stays_open_to_the_browser_after_the_session_is_over(
+    company: Company, move_time
+) -> None:
+    page = await ask(company)
+    move_time(timedelta(hours=20))
+    assert (await company.browser.open(page.url)).h1 == "Send this to your IT administrator"
+    company.browser.cookies.pop("localhost")
+    stranger = await company.browser.open(page.url)
+    assert stranger.status == 404
+
+
+async def test_fourteen_days_without_an_answer_ask_for_somebody_else(company: Company, move_time) -> None:
+    page = await ask(company)
+    move_time(timedelta(days=14))
+    over = await company.browser.open(page.url)
+    assert over.h1 == "No answer after 14 days"
+    await company.app.approvals.expire()
+    page = await company.browser.press(over, "Ask someone else")
+    page = await company.browser.press(
+        page, "Make the message", administrator_email="global.admin@harbourvale.example"
+    )
+    assert page.h1 == "Send this to your IT administrator"
+    newest, oldest = await requests(company)
+    assert (oldest.state, newest.sent_to) == (
+        ApprovalRequestState.EXPIRED,
+        "global.admin@harbourvale.example",
+    )
+
+
+async def test_asking_someone_else_keeps_the_request(company: Company) -> None:
+    page = await company.browser.press(await ask(company), "I’ve sent it")
+    page = await company.browser.press(page, "Ask someone else")
+    page = await company.browser.press(
+        page, "Make the message", administrator_email="global.admin@harbourvale.example"
+    )
+    assert current_step(page) == "Send it to global.admin@harbourvale.example"
+    assert len(await requests(company)) == 1
+
+
+async def test_cancelling_the_last_request_ends_it(company: Company) -> None:
+    page = await company.browser.press(await ask(company), "Cancel my request")
+    assert page.h1 == "Your request is cancelled"
+    (only,) = await requests(company)
+    assert only.state is ApprovalRequestState.CANCELLED
+
+
+async def test_a_decline_shows_the_administrators_reason(company: Company) -> None:
+    from dataclasses import replace
+
+    page = await ask(company)
+    async with company.app.transactions() as tx:
+        (link,) = await tx.admin_consent_links.live_for("org_1", now=company.app.clock.now())
+        await tx.admin_consent_links.save(
+            replace(link, declined_at=company.app.clock.now(), decline_reason="Not before the audit.")
+        )
+    assert await company.app.approvals.decline(link_id=link.id) == 1
+    page = await company.browser.open(page.url)
+    assert page.h1 == "Your administrator declined"
+    assert "Not before the audit." in page.tree.text_content()
+
+
+async def test_a_form_that_does_not_fit_says_so_and_keeps_the_values(company: Company) -> None:
+    page = await ask(company, email="not an address", reason="Because.")
+    assert page.status == 400
+    assert page.tree.findtext(".//title").startswith("Error:")
+    assert page.tree.get_element_by_id("reason").text_content() == "Because."
+    page = await ask(company, email="", reason="x" * 281)
+    assert "Use at most 280 characters." in page.text
+    assert await requests(company) == ()
+
+
+async def test_the_form_needs_a_session_and_a_lack_of_approval(company: Company) -> None:
+    assert urlsplit((await company.browser.open("/connect/approval")).url).path == "/connect"
+    await company.approve()
+    await company.browser.open(await company.session())
+    assert (await company.browser.open("/connect/approval")).path == "/connect"
+
+
+def current_step(page) -> str:
+    (step,) = page.tree.xpath("//li[@aria-current='step']//h3")
+    return " ".join(step.text_content().split())
