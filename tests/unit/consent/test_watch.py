@@ -1,0 +1,144 @@
+"""Approvals are looked after: slow ones until they show, standing ones every hour (SR-14, SR-47)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ostiary.core.consent.model import ConsentState
+from ostiary.core.kernel.errors import Misconfigured, TemporarilyUnavailable
+from ostiary.core.signin.ports import ServicePrincipalState
+
+if TYPE_CHECKING:
+    Company = Any
+
+
+async def slow_attempt(company: Company) -> Any:
+    """An attempt whose confirming sign-in Microsoft answered with an outage."""
+    confirm = await company.accept()
+    query = company.microsoft.sign_in(confirm, company.priya)
+    company.microsoft.fail_next.append(TemporarilyUnavailable("x", reason="microsoft_down"))
+    return (await company.come_back(query)).attempt
+
+
+async def reread(company: Company, attempt: Any) -> Any:
+    async with company.transactions() as transaction:
+        return await transaction.consent_attempts.get(attempt.id)
+
+
+async def test_a_slow_approval_is_looked_for_at_growing_distances(company: Company) -> None:
+    attempt = await slow_attempt(company)
+    assert attempt.next_check_at == company.clock.now() + timedelta(seconds=5)
+    waits = []
+    for _ in range(9):
+        await company.consent.verify(attempt.id)
+        attempt = await reread(company, attempt)
+        waits.append(attempt.next_check_at - company.clock.now())
+    assert [wait.total_seconds() for wait in waits] == [10, 20, 40, 80, 160, 300, 300, 300, 300]
+    assert attempt.state is ConsentState.VERIFYING
+
+
+async def test_after_half_an_hour_we_say_that_microsoft_has_not_recorded_it(company: Company) -> None:
+    attempt = await slow_attempt(company)
+    company.clock.advance(timedelta(minutes=30))
+    await company.consent.verify(attempt.id)
+    attempt = await reread(company, attempt)
+    assert (attempt.state, attempt.reason, attempt.reason_variant) == (
+        ConsentState.EXPIRED,
+        "not_confirmed",
+        "too_late",
+    )
+    flow = await company.consent.check_again(
+        attempt.reference, browser_secret=company.browser, actor=company.visitor
+    )
+    late = await company.come_back(company.microsoft.sign_in(flow.url, company.priya))
+    assert late.attempt.state is ConsentState.VERIFIED
+
+
+async def test_a_look_at_an_attempt_that_is_over_changes_nothing(company: Company) -> None:
+    attempt = await company.approve()
+    await company.consent.verify(attempt.id)
+    await company.consent.verify("att_never_heard_of")
+    assert await reread(company, attempt) == attempt
+
+
+async def test_an_approval_waiting_for_confirmation_is_not_looked_for(company: Company) -> None:
+    company.directory.facts = TemporarilyUnavailable("x")
+    attempt = await company.approve()
+    company.clock.advance(timedelta(hours=2))
+    await company.consent.verify(attempt.id)
+    assert (await reread(company, attempt)).reason == "tenant_pending"
+
+
+async def test_an_app_removed_from_the_directory_withdraws_the_approval(
+    company: Company, tenant: str
+) -> None:
+    await company.approve()
+    del company.microsoft.principals[tenant]
+    assert await company.consent.check_due() == 0
+    company.clock.advance(timedelta(minutes=51))
+    assert await company.consent.check_due() == 1
+    (consent,) = await company.consents()
+    assert (consent.state, consent.reason) == (ConsentState.WITHDRAWN, "consent_withdrawn")
+    assert len(await company.audited("consent.withdrawn")) == 1
+    company.clock.advance(timedelta(hours=2))
+    assert await company.consent.check_due() == 0
+
+
+async def test_one_strange_answer_takes_nothing_back(company: Company, tenant: str) -> None:
+    await company.approve()
+    del company.microsoft.principals[tenant]
+
+    async def recovers(_seconds: float) -> None:
+        company.microsoft.principals[tenant] = ServicePrincipalState.PRESENT
+
+    company.consent.watch._sleep = recovers
+    company.clock.advance(timedelta(hours=1))
+    await company.consent.check_due()
+    (consent,) = await company.consents()
+    assert consent.state is ConsentState.VERIFIED
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [TemporarilyUnavailable("x", reason="microsoft_down"), Misconfigured("x", reason="our_fault")],
+    ids=["outage", "our_fault"],
+)
+async def test_trouble_on_the_way_takes_nothing_back(company: Company, trouble: Exception) -> None:
+    await company.approve()
+    company.microsoft.principals.clear()
+    company.microsoft.fail_next.append(trouble)
+    company.clock.advance(timedelta(hours=1))
+    await company.consent.check_due()
+    (consent,) = await company.consents()
+    assert consent.state is ConsentState.VERIFIED
+
+
+async def test_an_app_switched_off_is_noticed_and_so_is_switching_it_on(
+    company: Company, tenant: str
+) -> None:
+    await company.approve()
+    company.microsoft.principals[tenant] = ServicePrincipalState.DISABLED
+    company.clock.advance(timedelta(hours=1))
+    await company.consent.check_due()
+    (consent,) = await company.consents()
+    assert (consent.state, consent.reason) == (ConsentState.WITHDRAWN, "app_disabled")
+    company.microsoft.principals[tenant] = ServicePrincipalState.PRESENT
+    company.clock.advance(timedelta(hours=1))
+    await company.consent.check_due()
+    (consent,) = await company.consents()
+    assert (consent.state, consent.reason) == (ConsentState.VERIFIED, None)
+    assert [record.what for record in await company.audited("consent.switched")] == [
+        "consent.switched_on",
+        "consent.switched_off",
+    ]
+
+
+async def test_a_definite_refusal_elsewhere_withdraws_the_approval(company: Company, tenant: str) -> None:
+    attempt = await company.approve()
+    await company.consent.watch.withdraw(cloud="global", tenant_id=tenant, method=attempt.method)
+    (consent,) = await company.consents()
+    assert consent.state is ConsentState.WITHDRAWN
+    assert (await company.approve()).state is ConsentState.VERIFIED
