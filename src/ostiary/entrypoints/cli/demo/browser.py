@@ -123,12 +123,6 @@ class Browser:
         method = (button.get("formmethod") or form.get("method") or "get").upper()
         return await self._go(method, urljoin(self.page.url, target), fields)
 
-    async def follow_or_press(self, words: str) -> Page:
-        """Use the link or the button with these words, whichever the page has."""
-        if any(_label(link) == words for link in self.page.document.xpath("//a[@href]")):
-            return await self.follow(words)
-        return await self.press(words)
-
     async def stop_before_leaving(self, words: str, *, host: str) -> str:
         """Press a button, but do not follow the redirect to ``host``; return where it would have led."""
         self._stop_at = host

@@ -32,7 +32,7 @@ class Step:
 STEPS: Final[tuple[Step, ...]] = (
     Step("Everything runs", using.everything_runs),
     Step("A member without a licence cannot connect", connecting.unlicensed_is_refused),
-    Step("Before the approval a member may ask for it", connecting.member_asks_for_approval),
+    Step("Before the approval a member is stopped, and asks for it", connecting.member_asks_for_approval),
     Step("Cancelling at Microsoft approves nothing", approving.cancelled),
     Step("An account without the role cannot approve", approving.not_an_administrator),
     Step("Another company's administrator cannot approve for this one", approving.wrong_tenant),

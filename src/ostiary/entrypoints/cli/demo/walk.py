@@ -61,10 +61,10 @@ class Walk:
         self,
         method: str,
         path: str,
+        query: Mapping[str, str] | None = None,
         *,
         status: int = 200,
         json: Mapping[str, Any] | None = None,
-        **query: str,
     ) -> dict[str, Any]:
         """Call our API as the vendor's server does.
 

@@ -35,7 +35,7 @@ async def not_an_administrator(walk: Walk) -> str:
     async with walk.browser() as browser:
         await _start(walk, browser, "hv", DANA, GRAPH_BUTTON)
         await sign_in(browser, "exchange.admin@harbourvale.example")
-        await browser.follow_or_press("Return to the app without granting consent")
+        await browser.follow("Return to the app without granting")
         expect(browser.page.heading.startswith("This account can’t approve apps"), browser.page.heading)
         await _expect_approved(walk, "hv", AccessMethod.GRAPH, wanted=False)
         return f"“{browser.page.heading}”"

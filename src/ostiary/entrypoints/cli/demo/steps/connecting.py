@@ -28,16 +28,23 @@ async def unlicensed_is_refused(walk: Walk) -> str:
 
 
 async def member_asks_for_approval(walk: Walk) -> str:
-    """Tom asks his IT administrator, before anybody approved."""
+    """Tom is stopped at Microsoft, because nobody approved yet, and asks his IT administrator."""
     async with walk.browser() as browser:
         await browser.open(await sample.connect_link(walk.services, TOM))
-        await browser.follow("Ask your administrator")
-        expect(browser.page.heading == "Ask your IT administrator to approve Larkspur", browser.page.heading)
+        await browser.press(CONTINUE)
+        await sign_in(browser, TOM)
+        await browser.follow("Return to the app without granting")
+        wanted = "Your organization wants an administrator to approve Larkspur first"
+        expect(browser.page.heading == wanted, browser.page.heading)
+        await browser.follow("Ask my administrator")
         await browser.press("Send request", reason="I want to plan meetings with customers.")
+        expect(browser.page.heading == "Send this to your IT administrator", browser.page.heading)
+        expect("/admin-consent/l/" in browser.page.text, "the message to send holds no link")
+        await browser.press("I’ve sent it")
         walk.seen["request page"] = browser.page.url
         walk.seen["request cookies"] = browser.cookies()
         expect(browser.page.heading == "Your request is with your IT administrator", browser.page.heading)
-        return f"“{browser.page.heading}”"
+        return f"“{wanted}”, then “{browser.page.heading}”"
 
 
 async def asker_is_told(walk: Walk) -> str:
