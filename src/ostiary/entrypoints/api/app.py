@@ -7,9 +7,11 @@ from typing import Any, Final, cast
 import orjson
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
 from ostiary.core.access.model import Permission
 from ostiary.entrypoints.api.problems import Problem
+from ostiary.entrypoints.api.shapes import AnswerShape, RequestShape
 from ostiary.entrypoints.web.permissions import requires
 
 PREFIX: Final = "/v1"
@@ -63,7 +65,19 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
             # Fields that do not fit are answered with 400 and problem details, not as the framework would.
             operation["responses"].pop("422", None)
     components["schemas"] = _reachable(document, schemas)
+    _restore_examples(components["schemas"])
     return document
+
+
+def _restore_examples(schemas: dict[str, Any]) -> None:
+    """Put the shapes' examples back as written: the framework drops every null from the document."""
+    waiting: list[type[BaseModel]] = [AnswerShape, RequestShape]
+    while waiting:
+        shape = waiting.pop()
+        waiting.extend(shape.__subclasses__())
+        extra = shape.model_config.get("json_schema_extra")
+        if isinstance(extra, dict) and "examples" in extra and shape.__name__ in schemas:
+            schemas[shape.__name__]["examples"] = extra["examples"]
 
 
 def _reachable(document: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:

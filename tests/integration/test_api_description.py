@@ -1,0 +1,169 @@
+"""The OpenAPI description is true: of its examples, of its failures, and of what a fuzzer finds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+import schemathesis
+from fastapi import FastAPI
+from hypothesis import HealthCheck, Phase, given, settings
+from jsonschema_rs import validator_for
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
+
+from ostiary.bootstrap import Services
+from ostiary.core.access.model import API_PERMISSIONS
+from ostiary.core.audit.model import SYSTEM
+from ostiary.entrypoints.api.app import openapi_document
+from ostiary.entrypoints.api.problems import Problem
+from ostiary.entrypoints.web.app import create_app
+
+TRIES_PER_OPERATION = 12
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@pytest.fixture
+def web(app: Services) -> FastAPI:
+    return create_app(app)
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        for method in METHODS:
+            if method in item:
+                yield method, path, item[method]
+
+
+async def test_description_is_served_to_anybody(web: FastAPI, app: Services) -> None:
+    transport = httpx.ASGITransport(app=web)
+    async with httpx.AsyncClient(transport=transport, base_url=app.settings.public_url) as client:
+        answer = await client.get("/v1/openapi.json")
+
+    document = answer.json()
+    assert answer.status_code == 200
+    assert document["openapi"].startswith("3.1")
+    assert document == openapi_document(web)
+
+
+async def test_description_holds_the_api_and_no_pages(web: FastAPI) -> None:
+    document = openapi_document(web)
+    paths = set(document["paths"])
+
+    assert paths >= {
+        "/v1/organizations",
+        "/v1/organizations/{organization_id}/members",
+        "/v1/organizations/{organization_id}/tenants",
+        "/v1/organizations/{organization_id}/consents",
+        "/v1/organizations/{organization_id}/admin-consent-links",
+        "/v1/audit",
+        "/v1/connections/{connection_id}/folders",
+        "/v1/connections/{connection_id}/messages",
+        "/v1/connections/{connection_id}/messages/{message_id}",
+        "/v1/connections/{connection_id}/calendars",
+        "/v1/connections/{connection_id}/events",
+    }
+    assert all(path.startswith("/v1/") for path in paths)
+    assert not any("HTTPValidationError" in name for name in document["components"]["schemas"])
+
+
+async def test_every_call_is_named_explained_and_documents_its_failures(web: FastAPI) -> None:
+    names: list[str] = []
+    for method, path, operation in operations(openapi_document(web)):
+        names.append(operation["operationId"])
+        assert operation["summary"], (method, path)
+        assert operation["description"], (method, path)
+        assert {"400", "401", "403"} <= set(operation["responses"]), (method, path)
+        for status, response in operation["responses"].items():
+            if int(status) >= 400:
+                assert set(response["content"]) == {"application/problem+json"}, (method, path, status)
+    assert len(set(names)) == len(names)
+
+
+async def test_every_creating_call_takes_an_idempotency_key(web: FastAPI) -> None:
+    creating = [
+        (path, operation)
+        for method, path, operation in operations(openapi_document(web))
+        if method == "post" and "201" in operation["responses"]
+    ]
+
+    assert len(creating) >= 3
+    for path, operation in creating:
+        headers = {each["name"] for each in operation.get("parameters", ()) if each["in"] == "header"}
+        assert "Idempotency-Key" in headers, path
+
+
+async def test_every_example_fits_its_own_schema(web: FastAPI) -> None:
+    document = openapi_document(web)
+    checked = 0
+    for name, schema in document["components"]["schemas"].items():
+        for example in schema.get("examples", ()):
+            whole = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+            errors = [str(error) for error in validator_for(whole).iter_errors(example)]
+            assert errors == [], name
+            checked += 1
+
+    assert checked >= 10
+
+
+async def test_every_request_shape_refuses_unknown_fields(web: FastAPI) -> None:
+    document = openapi_document(web)
+    schemas = document["components"]["schemas"]
+    for method, path, operation in operations(document):
+        body = operation.get("requestBody")
+        if body is None:
+            continue
+        reference = body["content"]["application/json"]["schema"]["$ref"]
+        assert schemas[reference.rpartition("/")[2]]["additionalProperties"] is False, (method, path)
+
+
+async def test_failures_have_the_documented_shape(web: FastAPI, app: Services) -> None:
+    transport = httpx.ASGITransport(app=web)
+    async with httpx.AsyncClient(transport=transport, base_url=app.settings.public_url) as client:
+        answer = await client.get("/v1/organizations")
+
+    assert set(answer.json()) <= set(Problem.model_fields)
+    assert Problem.model_validate(answer.json()).status == 401
+
+
+@pytest_asyncio.fixture
+async def api_key(app: Services) -> str:
+    _, key = await app.access.create_api_key(name="Fuzzer", permissions=API_PERMISSIONS, actor=SYSTEM)
+    return key.reveal()
+
+
+@pytest.mark.timeout(300)
+async def test_fuzzer_finds_no_server_error_and_no_undeclared_answer(
+    site: str, web: FastAPI, api_key: str
+) -> None:
+    document = openapi_document(web)
+    schema = schemathesis.openapi.from_dict(document)
+    checks = [not_a_server_error, status_code_conformance, response_schema_conformance]
+
+    def try_out(operation: Any) -> None:
+        @given(case=operation.as_strategy())
+        @settings(
+            max_examples=TRIES_PER_OPERATION,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        def run(case: Any) -> None:
+            case.call_and_validate(
+                base_url=site, headers={"Authorization": f"Bearer {api_key}"}, checks=checks
+            )
+
+        run()
+
+    tried = 0
+    for result in schema.get_all_operations():
+        # The server runs in this very loop, so the fuzzer has to run beside it.
+        await asyncio.to_thread(try_out, result.ok())
+        tried += 1
+    assert tried >= 14
