@@ -129,6 +129,11 @@ class ConnectSessions:
             )
         return NewSession(session, secret)
 
+    async def get(self, session_id: str) -> ConnectSession:
+        """For the vendor's server. Raises NotFound."""
+        async with self._transactions() as tx:
+            return await tx.connect_sessions.get(session_id)
+
     async def find(self, secret: Secret | None) -> ConnectSession | None:
         """Return the session a browser holds the secret of, while it is open. Changes nothing (SR-26).
 

@@ -13,6 +13,7 @@ from ostiary import __version__
 from ostiary.entrypoints.cli import (
     approval,
     audit,
+    connections,
     demo,
     doctor,
     explain,
@@ -49,6 +50,7 @@ for register in (
     organizations.register,
     members.register,
     links.register,
+    connections.register,
     approval.register,
     audit.register,
     operators.register,
