@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
@@ -61,15 +62,21 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(router)
     app.state.permissions = permission_table(app)
 
+    protect(app, trusted_proxies=settings.trusted_proxies)
+    return app
+
+
+def protect(app: FastAPI, *, trusted_proxies: Sequence[str]) -> None:
+    """Put the layers around an application that every request and answer passes."""
+    addresses: Addresses = app.state.addresses
     # Added from the inside out: the last one sees a request first.
     app.add_middleware(BodyLimit)
     app.add_middleware(FaultBarrier)
-    app.add_middleware(Forwarded, addresses=addresses, trusted_proxies=settings.trusted_proxies)
+    app.add_middleware(Forwarded, addresses=addresses, trusted_proxies=trusted_proxies)
     app.add_middleware(BrowserCookie)
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.add_middleware(SecurityHeaders, https=addresses.public_origin.startswith("https://"))
     app.add_middleware(RequestId)
-    return app
 
 
 def _area_routers() -> list[APIRouter]:
