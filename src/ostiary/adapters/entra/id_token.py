@@ -23,8 +23,8 @@ LONGEST_TOKEN: Final = 32 * 1024
 _LONGEST_LIFE_SECONDS: Final = 26 * 3600
 """ID tokens live about an hour, a day at most by policy; a longer one is not Microsoft's."""
 
-_GUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
-_SEGMENT = re.compile(r"^[A-Za-z0-9_-]+$")
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
 _LONGEST_NAME: Final = 256
 
 
@@ -75,12 +75,13 @@ class IdTokenVerifier:
         _require(len(token) <= LONGEST_TOKEN, "size")
         segments = token.split(".")
         # Strict base64url without padding: anything laxer lets one token have several spellings.
-        _require(len(segments) == 3 and all(_SEGMENT.match(segment) for segment in segments), "form")
+        _require(len(segments) == 3 and all(_SEGMENT.fullmatch(segment) for segment in segments), "form")
         try:
             header: Mapping[str, Any] = jwt.get_unverified_header(token)
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise _refused("header") from error
-        _require(header.get("alg") in ALGORITHMS, "algorithm")
+        algorithm = header.get("alg")
+        _require(isinstance(algorithm, str) and algorithm in ALGORITHMS, "algorithm")
         # No extension is understood here, so a token that insists on one cannot be judged (RFC 7515 4.1.11).
         _require("crit" not in header and "b64" not in header, "critical header")
         _require(str(header.get("typ", "JWT")).upper() == "JWT", "type")

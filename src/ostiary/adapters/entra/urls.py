@@ -105,7 +105,7 @@ def wire_scopes(cloud: Cloud, scopes: Sequence[str]) -> tuple[str, ...]:
 
 def _base(cloud: Cloud, authority: str) -> str:
     # ``common`` lets personal accounts in, and admin consent does not take it (entra-id.md §1.2, §2.1).
-    if authority != ANY_WORK_ACCOUNT and _GUID.match(authority) is None:
+    if authority != ANY_WORK_ACCOUNT and _GUID.fullmatch(authority) is None:
         raise ValueError("an authority is a tenant id or 'organizations'")
     return f"{cloud.login_url}/{authority}"
 
