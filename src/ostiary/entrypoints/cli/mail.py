@@ -1,0 +1,195 @@
+"""``ostiary mail``: folders and messages of a connected mailbox."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+from ostiary.bootstrap import Services
+from ostiary.core.kernel.mail_address import MailAddress
+from ostiary.core.kernel.page import Page
+from ostiary.core.mail.model import MailFolder, Message, MessageSummary
+from ostiary.entrypoints.cli.answers import JSONOption, advise, print_json
+from ostiary.entrypoints.cli.connections import OptionalOrganization, Which, find_connection
+from ostiary.entrypoints.cli.documents import document_of
+from ostiary.entrypoints.cli.plain_text import many_lines, one_line, text_of_html
+from ostiary.entrypoints.cli.runtime import run_with_services
+from ostiary.entrypoints.cli.table import print_table
+
+SUBJECT_WIDTH: Final = 60
+NAME_WIDTH: Final = 28
+
+mail = typer.Typer(help="Mail of a connected mailbox.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(mail, name="mail")
+
+
+@mail.command("folders", epilog="Next: ostiary mail list CONNECTION --folder FOLDER")
+def list_folders(
+    connection: Which,
+    parent: Annotated[str | None, typer.Option(help="Folder whose children are wanted.")] = None,
+    organization: OptionalOrganization = None,
+    as_json: JSONOption = False,
+) -> None:
+    """List the folders of a mailbox, one level deep.
+
+    Examples:
+
+        ostiary mail folders tom.ellis@harbourvale.example
+
+        ostiary mail folders CO-9D1M-7VHE --json
+    """
+
+    async def use(services: Services) -> list[MailFolder]:
+        found = await find_connection(services, connection, organization=organization)
+        folders: list[MailFolder] = []
+        cursor: str | None = None
+        while True:
+            page = await services.mail.list_folders(
+                found.id, organization_id=found.organization_id, parent_id=parent, cursor=cursor
+            )
+            folders.extend(page.items)
+            cursor = page.next_cursor
+            if cursor is None:
+                return folders
+
+    folders = run_with_services(use, as_json=as_json)
+    if as_json:
+        print_json({"ok": True, "folders": document_of(folders)})
+        return
+    print_table(
+        ("NAME", "UNREAD", "TOTAL", "FOLDERS", "FOLDER"),
+        [
+            (
+                one_line(each.name, NAME_WIDTH),
+                str(each.unread_count),
+                str(each.total_count),
+                str(each.child_count or ""),
+                each.well_known.value if each.well_known else each.id,
+            )
+            for each in folders
+        ],
+    )
+
+
+@mail.command("list", epilog="Next: ostiary mail show CONNECTION MESSAGE")
+def list_messages(
+    connection: Which,
+    folder: Annotated[
+        str, typer.Option(help="inbox, drafts, sent, deleted, junk, archive, outbox, or a folder's id.")
+    ] = "inbox",
+    unread: Annotated[bool, typer.Option("--unread", help="Only what nobody has read.")] = False,
+    limit: Annotated[int, typer.Option(help="Most messages shown.", min=1, max=200)] = 20,
+    cursor: Annotated[str | None, typer.Option(help="Go on where the last list ended.")] = None,
+    organization: OptionalOrganization = None,
+    as_json: JSONOption = False,
+) -> None:
+    """List messages, newest first.
+
+    Examples:
+
+        ostiary mail list tom.ellis@harbourvale.example --unread
+
+        ostiary mail list CO-9D1M-7VHE --folder sent --json
+    """
+
+    async def use(services: Services) -> Page[MessageSummary]:
+        found = await find_connection(services, connection, organization=organization)
+        return await services.mail.list_messages(
+            found.id,
+            organization_id=found.organization_id,
+            folder_id=folder,
+            cursor=cursor,
+            limit=limit,
+            unread_only=unread,
+        )
+
+    page = run_with_services(use, as_json=as_json)
+    if as_json:
+        print_json({"ok": True, "messages": document_of(page.items), "next_cursor": page.next_cursor})
+        return
+    if not page.items:
+        advise("No messages.")
+        return
+    print_table(
+        ("RECEIVED (UTC)", "", "FROM", "SUBJECT", "MESSAGE"),
+        [
+            (
+                f"{each.received_at:%Y-%m-%d %H:%M}" if each.received_at else "",
+                _marks(each),
+                one_line(_name(each.sender), NAME_WIDTH),
+                one_line(each.subject, SUBJECT_WIDTH) or "(no subject)",
+                each.id,
+            )
+            for each in page.items
+        ],
+    )
+    if page.next_cursor is not None:
+        advise(f"There is more: --cursor {page.next_cursor}")
+
+
+@mail.command("show", epilog="Next: ostiary mail list CONNECTION")
+def show_message(
+    connection: Which,
+    message: Annotated[str, typer.Argument(help="A message's id, as `mail list` shows it.")],
+    organization: OptionalOrganization = None,
+    as_json: JSONOption = False,
+) -> None:
+    """Show one message: who, when, what, and what is attached.
+
+    Examples:
+
+        ostiary mail show tom.ellis@harbourvale.example AAkALgAAAAAAHYQDEapmEc2byACq
+
+        ostiary mail show CO-9D1M-7VHE AAkALgAAAAAAHYQDEapmEc2byACq --json
+    """
+
+    async def use(services: Services) -> Message:
+        found = await find_connection(services, connection, organization=organization)
+        return await services.mail.get_message(found.id, message, organization_id=found.organization_id)
+
+    shown = run_with_services(use, as_json=as_json)
+    if as_json:
+        print_json({"ok": True, "message": document_of(shown)})
+        return
+    for label, words in _heading(shown):
+        if words:
+            print(f"{label:<9} {one_line(words)}")
+    print()
+    print(many_lines(shown.text) if shown.text is not None else text_of_html(shown.html or ""))
+
+
+def _heading(message: Message) -> list[tuple[str, str]]:
+    files = [
+        f"{attachment.name} ({attachment.size_bytes:,} bytes)"
+        for attachment in message.attachments
+        if not attachment.is_inline
+    ]
+    at = message.received_at or message.sent_at
+    return [
+        ("From", _address(message.sender)),
+        ("To", ", ".join(_address(who) for who in message.to)),
+        ("Cc", ", ".join(_address(who) for who in message.cc)),
+        ("Date", f"{at:%Y-%m-%d %H:%M} UTC" if at else ""),
+        ("Subject", message.subject or "(no subject)"),
+        ("Attached", ", ".join(files)),
+    ]
+
+
+def _marks(message: MessageSummary) -> str:
+    marks = (("new", not message.is_read), ("draft", message.is_draft), ("file", message.has_attachments))
+    return " ".join(word for word, applies in marks if applies)
+
+
+def _name(who: MailAddress | None) -> str:
+    return "" if who is None else who.name or who.address
+
+
+def _address(who: MailAddress | None) -> str:
+    if who is None:
+        return ""
+    return f"{who.name} <{who.address}>" if who.name and who.address else who.name or who.address
