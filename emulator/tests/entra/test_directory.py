@@ -6,10 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
-from browsing import Browser
-from sample import BACKGROUND_ID, BACKGROUND_SECRET, DANA, HARBOUR, HTTP, TOM, App, claims_of
 
+from browsing import Browser
 from m365_emulator.pytest_plugin import RunningEmulator
+from sample import BACKGROUND_ID, BACKGROUND_SECRET, DANA, HARBOUR, HTTP, TOM, App, claims_of
 
 GRAPH = "00000003-0000-0000-c000-000000000000"
 EXCHANGE = "00000002-0000-0ff1-ce00-000000000000"

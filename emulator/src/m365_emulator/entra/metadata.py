@@ -155,7 +155,11 @@ async def instances(world: World, request: Request) -> Response:
     base = base_url(request)
     own = urlsplit(base).netloc
     asked = request.query_params.get("authorization_endpoint", "")
-    parts = urlsplit(asked)
+    try:
+        parts = urlsplit(asked)
+        parts.hostname  # noqa: B018 - a malformed host raises here
+    except ValueError:
+        return error_answer(world, request, EntraError(50049))
     if asked and parts.netloc not in (*GLOBAL_HOSTS, own) and parts.hostname != urlsplit(base).hostname:
         return error_answer(world, request, EntraError(50049))
     segment = (parts.path.strip("/").split("/")[0] if asked else "") or "common"

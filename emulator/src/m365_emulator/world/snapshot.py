@@ -20,8 +20,11 @@ _PLAIN = {
     ("builtins", "set"),
     ("builtins", "frozenset"),
     ("builtins", "bytearray"),
-    ("builtins", "complex"),
-    ("builtins", "getattr"),
+    ("builtins", "list"),
+    ("builtins", "dict"),
+    ("builtins", "tuple"),
+    ("builtins", "int"),
+    ("builtins", "object"),
     ("collections", "deque"),
     ("collections", "OrderedDict"),
     ("collections", "defaultdict"),
@@ -31,14 +34,6 @@ _PLAIN = {
     ("datetime", "timedelta"),
     ("datetime", "timezone"),
     ("random", "Random"),
-    ("copyreg", "_reconstructor"),
-    ("copyreg", "__newobj__"),
-    ("builtins", "object"),
-    ("builtins", "int"),
-    ("builtins", "list"),
-    ("builtins", "dict"),
-    ("zoneinfo", "ZoneInfo._unpickle"),
-    ("zoneinfo", "ZoneInfo"),
     ("uuid", "UUID"),
 }
 _STATE = (
@@ -53,8 +48,12 @@ class SnapshotError(ValueError):
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module_name: str, global_name: str, /) -> Any:
-        is_ours = module_name.startswith("m365_emulator.")
-        if is_ours or (module_name, global_name) in _PLAIN:
+        # A dotted name would reach through a module to anything it imports.
+        if module_name.startswith("m365_emulator.") and "." not in global_name:
+            found = super().find_class(module_name, global_name)
+            if isinstance(found, type) and found.__module__ == module_name:
+                return found
+        elif (module_name, global_name) in _PLAIN:
             return super().find_class(module_name, global_name)
         raise SnapshotError(f"The snapshot holds a {module_name}.{global_name}.")
 
@@ -81,12 +80,13 @@ def restore(world: World, data: bytes) -> None:
     unpickler = _Unpickler(io.BytesIO(data[len(FORMAT) :]))
     unpickler.persistent_load = lambda _: world  # type: ignore[method-assign]
     try:
-        content: dict[str, Any] = unpickler.load()
+        loaded: Any = unpickler.load()
+        content = {name: loaded[name] for name in _STATE}
     except SnapshotError:
         raise
     except Exception as error:  # Broken input makes pickle raise anything.
         raise SnapshotError("The snapshot is damaged.") from error
-    world.adopt({name: content[name] for name in _STATE})
+    world.adopt(content)
 
 
 def save(world: World, path: Path) -> None:
