@@ -227,12 +227,14 @@ def test_extended_properties_are_expanded_on_request(client: GraphClient) -> Non
     )
     assert "singleValueExtendedProperties" not in draft
     marker = "String {66F5A359-4659-4830-9070-00047EC6AC6E} Name Marker"
-    found = client.get(
-        f"/me/messages?$filter=singleValueExtendedProperties/any(ep: ep/id eq '{marker.lower().replace('string', 'String').replace(' name marker', ' Name Marker')}' and ep/value eq 'm-1')"
-    )
+    many = "StringArray {66f5a359-4659-4830-9070-00047ec6ac6e} Name Many"
+    stored = marker.replace("66F5A359-4659-4830-9070-00047EC6AC6E", "66f5a359-4659-4830-9070-00047ec6ac6e")
+    condition = f"singleValueExtendedProperties/any(ep: ep/id eq '{stored}' and ep/value eq 'm-1')"
+    found = client.get(f"/me/messages?$filter={condition}")
     assert [one["id"] for one in found["value"]] == [draft["id"]]
+    single = f"singleValueExtendedProperties($filter=id eq '{marker}')"
     expanded = client.get(
-        f"/me/messages/{draft['id']}?$expand=singleValueExtendedProperties($filter=id eq '{marker}'),multiValueExtendedProperties($filter=id eq 'StringArray {{66f5a359-4659-4830-9070-00047ec6ac6e}} Name Many')"
+        f"/me/messages/{draft['id']}?$expand={single},multiValueExtendedProperties($filter=id eq '{many}')"
     )
     assert expanded["singleValueExtendedProperties"] == [{"id": marker, "value": "m-1"}]
     assert expanded["multiValueExtendedProperties"][0]["value"] == ["a", "b"]

@@ -161,7 +161,8 @@ def _create(call: Call, folder: Folder) -> Reply:
         known = find_by_transaction(call.mailbox, event.transaction_id)
         if known is not None:
             return event_reply(call, known, 201)
-    if member(body, "isOnlineMeeting") is True:
+    wish = member(body, "isOnlineMeeting")
+    if wish is not None and truth_of(wish, "isOnlineMeeting"):
         event.online_meeting = _online(call, event, member(body, "onlineMeetingProvider"))
     create_event(call.mailbox, event, folder)
     return event_reply(call, event, 201)

@@ -55,7 +55,9 @@ def text_of(value: Any, name: str, *, limit: int = 1_000_000) -> str:
 
 
 def truth_of(value: Any, name: str) -> bool:
-    """Return a Boolean."""
+    """Return a Boolean; O365 writes some of them as text, which the service takes too."""
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
     if not isinstance(value, bool):
         raise wrong_type(name)
     return value
