@@ -133,3 +133,18 @@ def test_booleans_may_be_digits_and_comments_are_no_elements(client):
         '<m:GetServerTimeZones ReturnFullTimeZoneData="0"><m:Ids><t:Id>UTC</t:Id></m:Ids></m:GetServerTimeZones>'
     )
     assert client.codes(zones) == ["NoError"]
+
+
+def test_a_caller_over_its_budget_is_told_how_long_to_wait(client):
+    throttle = state_of(client.world).throttle
+    client.world.clock.freeze()
+    throttle.requests = 2
+    for _ in range(2):
+        assert client.codes(client.call(GET_INBOX)) == ["NoError"]
+    fault = client.fault(GET_INBOX)
+    assert fault.findtext("detail/{*}ResponseCode") == "ErrorServerBusy"
+    value = fault.find("detail/{*}MessageXml/{*}Value")
+    assert value.get("Name") == "BackOffMilliseconds"
+    assert client.codes(client.call(GET_INBOX, as_user="dana.okafor@harbourvale.example")) == ["NoError"]
+    client.advance(milliseconds=int(value.text))
+    assert client.codes(client.call(GET_INBOX)) == ["NoError"]

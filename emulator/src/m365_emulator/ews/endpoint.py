@@ -70,6 +70,7 @@ class ExchangeEndpoint:
         if operation is None:
             raise SoapFault("ErrorInvalidRequest", f"The operation '{parsed.operation[:100]}' is not known.")
         state = state_of(self._world)
+        state.throttle.admit(token.app_id, mailbox.guid, self._world.clock.now())
         if state.strict_schema:
             check_schema(parsed.body)
         call = Call(

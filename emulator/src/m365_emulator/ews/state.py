@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from m365_emulator.ews.throttle import Throttle
+
 if TYPE_CHECKING:
     from m365_emulator.ews.notifications.subscriptions import Subscriptions
     from m365_emulator.world.world import World
@@ -17,12 +19,13 @@ class EWSState:
     """EWS's own state in one world; a reset of the world drops it.
 
     Args:
+        throttle: How many requests an application may make on a mailbox.
         strict_schema: Refuse requests whose elements are unknown, missing or out of order, as Exchange does.
     """
 
     subscriptions: Subscriptions
     strict_schema: bool = False
-    notes: dict[str, str] = field(default_factory=dict[str, str])
+    throttle: Throttle = field(default_factory=Throttle)
 
 
 def state_of(world: World) -> EWSState:

@@ -24,6 +24,8 @@ _CLASSES: Mapping[str, str] = {
     "TasksFolder": "IPF.Task",
 }
 
+_PERMISSIONS = "folder:PermissionSet"
+
 
 def create_folder(call: Call) -> str:
     """Answer one message per folder with its id.
@@ -171,20 +173,37 @@ def _update(target: FolderTarget, update: Node) -> None:
         raise schema_violation(f"The element '{local_name(update)}' has incomplete content.")
     uri = children[0].get("FieldURI") or ""
     if local_name(update) == "SetFolderField" and len(children) == 2:
-        properties = elements(children[1])
-        if len(properties) != 1:
-            raise ResponseError(
-                "ErrorIncorrectUpdatePropertyCount", "An update must hold exactly one property."
-            )
-        name = local_name(properties[0])
-        if local_name(children[0]) == "FieldURI" and uri.partition(":")[2] != name:
-            raise ResponseError("ErrorUpdatePropertyMismatch", "The property is not the one its path names.")
-        if uri == "folder:DisplayName":
-            target.mailbox.rename_folder(target.folder, (properties[0].text or "").strip())
-            return
-        if uri == "folder:PermissionSet" or local_name(children[0]) == "ExtendedFieldURI":
+        _set(target, children[0], elements(children[1]))
+    elif local_name(update) == "DeleteFolderField" and uri == _PERMISSIONS:
+        target.mailbox.touch_folder(target.folder)
+    else:
+        raise ResponseError("ErrorInvalidPropertySet", f"Set action is invalid for property {uri[:100]}.")
+
+
+def _set(target: FolderTarget, path: Node, properties: list[Node]) -> None:
+    if len(properties) != 1:
+        raise ResponseError("ErrorIncorrectUpdatePropertyCount", "An update must hold exactly one property.")
+    uri = path.get("FieldURI") or ""
+    if local_name(path) == "FieldURI" and uri.partition(":")[2] != local_name(properties[0]):
+        raise ResponseError("ErrorUpdatePropertyMismatch", "The property is not the one its path names.")
+    text = (properties[0].text or "").strip()
+    match uri:
+        case "folder:DisplayName":
+            target.mailbox.rename_folder(target.folder, text)
+        case "folder:FolderClass":
+            _set_class(target, text)
+        case "folder:PermissionSet":
+            # Clients write back the set they read with every change of a folder; rights are the mailbox's own here.
             target.mailbox.touch_folder(target.folder)
-            return
-        if uri == "folder:FolderClass":
-            raise ResponseError("ErrorNoFolderClassOverride", "The folder class cannot be changed.")
-    raise ResponseError("ErrorInvalidPropertySet", "The folder's property cannot be changed.")
+        case _:
+            raise ResponseError("ErrorInvalidPropertySet", f"Set action is invalid for property {uri[:100]}.")
+
+
+def _set_class(target: FolderTarget, folder_class: str) -> None:
+    """Give a mail folder a class of its own; folders with an element of their own keep theirs."""
+    if folder_class == target.folder.folder_class:
+        return
+    if element_of(target.folder) != "Folder" or not folder_class.startswith("IPF."):
+        raise ResponseError("ErrorNoFolderClassOverride", "The folder class cannot be changed.")
+    target.folder.folder_class = folder_class
+    target.mailbox.touch_folder(target.folder)
