@@ -15,9 +15,11 @@ from ostiary.core.connections.tokens import EXPIRY_MARGIN, LEASE_LIFE
 from ostiary.core.kernel.errors import (
     AccessBlocked,
     ConsentRequired,
+    FlowRejected,
     Misconfigured,
     NotFound,
     OstiaryError,
+    ProviderContractBroken,
     ProviderDetail,
     ReauthorizationRequired,
     TemporarilyUnavailable,
@@ -141,6 +143,7 @@ async def test_a_repeated_refusal_is_stored_with_its_reason_and_keeps_the_token(
         Throttled("x", retry_after_seconds=7),
         Misconfigured("x", reason="our_fault"),
         OstiaryError("garbage"),
+        FlowRejected("an ID token that cannot be verified"),
     ],
 )
 async def test_a_fault_that_may_pass_changes_nothing(world, error) -> None:
@@ -149,7 +152,7 @@ async def test_a_fault_that_may_pass_changes_nothing(world, error) -> None:
     world.microsoft.refresh_answers = [error] * 3
     before = await world.reread(connection)
     for _ in range(3):
-        with pytest.raises(type(error)):
+        with pytest.raises(ProviderContractBroken if isinstance(error, FlowRejected) else type(error)):
             await world.service.tokens.get(connection.id)
     assert await world.reread(connection) == before
     assert (await world.service.tokens.get(connection.id)).reveal()

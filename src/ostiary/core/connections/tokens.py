@@ -26,8 +26,10 @@ from ostiary.core.kernel.errors import (
     AccessBlocked,
     Conflict,
     ConsentRequired,
+    FlowRejected,
     Misconfigured,
     OstiaryError,
+    ProviderContractBroken,
     ReauthorizationRequired,
     TemporarilyUnavailable,
 )
@@ -247,12 +249,20 @@ class AccessTokens:
         return await self._redeem(lease.connection, refresh_token)
 
     async def _redeem(self, connection: Connection, refresh_token: Secret) -> TokenSet:
-        return await self._server.refresh(
-            self._registration(connection),
-            tenant_id=connection.tenant_id,
-            refresh_token=refresh_token,
-            scopes=token_scopes(connection.method),
-        )
+        try:
+            return await self._server.refresh(
+                self._registration(connection),
+                tenant_id=connection.tenant_id,
+                refresh_token=refresh_token,
+                scopes=token_scopes(connection.method),
+            )
+        except FlowRejected as error:
+            # An answer that cannot be verified says nothing about the saved sign-in; nobody has to start again.
+            raise ProviderContractBroken(
+                "Microsoft’s answer to a refresh could not be verified.",
+                provider=error.provider,
+                reference=connection.reference,
+            ) from error
 
     async def _keep(self, lease: _Lease, tokens: TokenSet, used: Secret) -> bool:
         connection, version = lease.connection, lease.version + 1
