@@ -32,14 +32,20 @@ GRANTS = st.sampled_from(
 TENANTS = st.one_of(
     st.sampled_from(["common", "organizations", "consumers", HARBOUR, "harbourvale.example"]), TEXT
 )
+ENDPOINTS = st.sampled_from(
+    ["oauth2/v2.0/authorize", "oauth2/authorize", "v2.0/adminconsent", "adminconsent", "oauth2/v2.0/logout"]
+)
+POSTED = st.sampled_from(
+    ["oauth2/v2.0/token", "oauth2/v2.0/devicecode", "oauth2/v2.0/logout", "oauth2/v2.0/authorize"]
+)
 fuzzed = settings(
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
-few = settings(fuzzed, max_examples=25)
+few = settings(fuzzed, max_examples=8)
 
 
 def quoted(text: str) -> str:
