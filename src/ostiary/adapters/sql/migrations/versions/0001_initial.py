@@ -555,14 +555,14 @@ def downgrade() -> None:
     )
     op.drop_table("operators")
     op.drop_table("one_time_links")
+    op.drop_index(op.f("ix_idempotency_keys_claimed_at"), table_name="idempotency_keys")
+    op.drop_table("idempotency_keys")
     op.drop_index(
         "ix_console_sessions_subject",
         table_name="console_sessions",
         postgresql_where=sa.text("ended_at IS NULL"),
     )
     op.drop_table("console_sessions")
-    op.drop_index(op.f("ix_idempotency_keys_claimed_at"), table_name="idempotency_keys")
-    op.drop_table("idempotency_keys")
     op.drop_index(op.f("ix_consents_organization_id"), table_name="consents")
     op.drop_table("consents")
     op.drop_index(
