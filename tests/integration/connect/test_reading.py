@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import pytest_asyncio
 
 from ostiary.core.access.model import API_PERMISSIONS
 from ostiary.core.audit.model import SYSTEM
-from ostiary.core.connections.model import Connection
+from ostiary.core.connections.model import Connection, ConnectionStatus
+from ostiary.core.consent.model import ConsentState
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.settings import Settings
 
@@ -36,7 +38,8 @@ async def api(company: Company, client: httpx.AsyncClient) -> AsyncIterator[http
 async def connect(company: Company, method: AccessMethod) -> Connection:
     await company.approve(method)
     await company.confirm(await company.go())
-    (connection,) = await company.connections()
+    live = [each for each in await company.connections() if each.status is ConnectionStatus.CONNECTED]
+    (connection,) = live
     assert connection.method is method
     return connection
 
@@ -88,18 +91,10 @@ async def test_both_methods_show_the_same_mailbox(company: Company, api: httpx.A
             # The next one shall be by the other method alone.
             consents = await tx.consents.list_for_organization("org_1")
             for consent in consents:
-                await tx.consents.save(_withdrawn(consent))
+                await tx.consents.save(replace(consent, state=ConsentState.WITHDRAWN))
 
     assert len(shown[AccessMethod.GRAPH][0]) > 10
     assert shown[AccessMethod.GRAPH] == shown[AccessMethod.EWS]
-
-
-def _withdrawn(consent: Any) -> Any:
-    from dataclasses import replace
-
-    from ostiary.core.consent.model import ConsentState
-
-    return replace(consent, state=ConsentState.WITHDRAWN)
 
 
 async def test_ews_that_is_switched_off_says_so(company: Company, api: httpx.AsyncClient) -> None:
@@ -118,7 +113,7 @@ class Command:
     def __init__(self, settings: Settings) -> None:
         assert settings.database_url is not None
         assert settings.app_secret is not None
-        names = [
+        names = (
             "data_dir",
             "public_url",
             "vendor_name",
@@ -130,7 +125,7 @@ class Command:
             "login_url",
             "graph_url",
             "ews_url",
-        ]
+        )
         values: dict[str, object] = {name: getattr(settings, name) for name in names}
         values |= {
             "profile": "development",
@@ -156,6 +151,11 @@ class Command:
         return process.returncode, out.decode(), err.decode()
 
 
+def let_time_run(company: Company) -> None:
+    """A command lives by the machine's clock, so the emulator has to, too."""
+    company.emulator.control("POST", "/clock", {"reset": True, "freeze": False})
+
+
 @pytest.fixture
 def ostiary(emulator_settings: Settings) -> Command:
     return Command(emulator_settings)
@@ -166,6 +166,7 @@ async def test_a_connected_mailbox_is_read_by_command(
     company: Company, ostiary: Command, method: AccessMethod
 ) -> None:
     connection = await connect(company, method)
+    let_time_run(company)
 
     code, out, _ = await ostiary("mail", "list", connection.address, "--limit", "3", "--json")
     listed = json.loads(out)
@@ -201,6 +202,7 @@ async def test_a_command_that_fails_says_why_and_ends_with_its_code(
     company: Company, ostiary: Command
 ) -> None:
     connection = await connect(company, AccessMethod.GRAPH)
+    let_time_run(company)
 
     code, out, _ = await ostiary("mail", "list", "nobody@harbourvale.example", "--json")
     assert (code, json.loads(out)["ok"]) == (5, False)
