@@ -39,13 +39,13 @@ POSTED = st.sampled_from(
     ["oauth2/v2.0/token", "oauth2/v2.0/devicecode", "oauth2/v2.0/logout", "oauth2/v2.0/authorize"]
 )
 fuzzed = settings(
-    max_examples=100,
+    max_examples=200,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
-few = settings(fuzzed, max_examples=8)
+few = settings(fuzzed, max_examples=40)
 
 
 def quoted(text: str) -> str:
