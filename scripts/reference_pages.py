@@ -59,7 +59,9 @@ def reasons_page() -> str:
 
 def _reason(reason: Reason) -> list[str]:
     headlines = dict.fromkeys([reason.headline, reason.connect_headline or reason.headline])
-    where = ", ".join(WHERE[place.value] for place in sorted(reason.where, key=lambda each: "CUH".index(each.value)))
+    where = ", ".join(
+        WHERE[place.value] for place in sorted(reason.where, key=lambda each: "CUH".index(each.value))
+    )
     actions = dict.fromkeys(action.label for action in (*reason.actions, *reason.connect_actions))
     numbers = ", ".join(str(number) for number in sorted(reason.aadsts)) or "none"
     return [

@@ -11,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 async def test_a_failed_statement_does_not_quote_what_was_to_be_stored(database: AsyncEngine) -> None:
     async with database.connect() as connection:
         with pytest.raises(ProgrammingError) as caught:
-            await connection.execute(text("INSERT INTO nowhere VALUES (:value)"), {"value": "canary-7Hq2mZ9x"})
+            await connection.execute(
+                text("INSERT INTO nowhere VALUES (:value)"), {"value": "canary-7Hq2mZ9x"}
+            )
     assert "canary-7Hq2mZ9x" not in str(caught.value)
     assert "canary-7Hq2mZ9x" not in repr(caught.value)
 

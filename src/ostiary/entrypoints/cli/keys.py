@@ -36,7 +36,10 @@ def new(
     try:
         create_key_file(file, name=name or datetime.now(UTC).strftime("%Y-%m"), entropy=SystemEntropy())
     except FileExistsError:
-        print(f"{file} exists. Keys in use are never overwritten: what they sealed would be lost.", file=sys.stderr)
+        print(
+            f"{file} exists. Keys in use are never overwritten: what they sealed would be lost.",
+            file=sys.stderr,
+        )
         raise typer.Exit(ExitCode.CONFLICT) from None
     except (OSError, ValueError) as error:
         print(f"{file} cannot be written: {error}", file=sys.stderr)

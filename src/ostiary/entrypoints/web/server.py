@@ -48,8 +48,7 @@ class WebServer:
 
     async def started(self) -> None:
         """Wait until requests are answered."""
-        while not self._server.started:
-            await asyncio.sleep(0.005)
+        await self._server.answering.wait()
 
     async def stop(self, *, drain_seconds: float) -> None:
         """Turn readiness off, wait until load balancers have noticed, then finish what runs.
@@ -68,6 +67,15 @@ class WebServer:
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answering = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, and tell whoever waits for it."""
+        await super().startup(sockets=sockets)
+        self.answering.set()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         """Leave signals to the process: it stops more than this server."""
