@@ -10,6 +10,9 @@ from m365_emulator.graph.errors import GraphError, bad_request
 from m365_emulator.world.mailbox import Recipient
 from m365_emulator.world.mailbox.timezones import to_utc, windows_name
 
+EARLIEST = datetime(1601, 1, 2, tzinfo=UTC)
+LATEST = datetime(4500, 8, 30, tzinfo=UTC)
+"""The range of times that Exchange stores. Source: MS-OXOCAL, 1601 to 4500."""
 _LONG_FRACTION = re.compile(r"(\.\d{6})\d+")
 
 
@@ -22,11 +25,12 @@ def parse_moment(text: str | None, name: str) -> datetime:
             f"The value '{(text or '')[:50]}' of parameter '{name}' is invalid.", "ErrorInvalidParameter"
         ) from error
     try:
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
+        utc = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
     except OverflowError as error:
         raise bad_request(
             f"The value of parameter '{name}' is out of range.", "ErrorInvalidParameter"
         ) from error
+    return min(max(utc, EARLIEST), LATEST)
 
 
 def wrong_type(name: str) -> GraphError:
@@ -122,6 +126,8 @@ def zoned_moment_of(value: Any, name: str, default_zone: str = "UTC") -> tuple[d
     try:
         at = datetime.fromisoformat(_LONG_FRACTION.sub(r"\1", text))
         utc = at.astimezone(UTC) if at.tzinfo else to_utc(at, zone)
+        if not EARLIEST <= utc <= LATEST:
+            raise OverflowError
         return utc.replace(microsecond=0), zone
     except (ValueError, OverflowError) as error:
         raise GraphError(
