@@ -65,7 +65,7 @@ class Completion(RequestShape):
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
-        json_schema_extra={"examples": [{"completion_code": "NfQ2…"}]},
+        json_schema_extra={"examples": [{"completion_code": "NfQ2hB7wzR0cJ1xQe5uTt8mLk3sVg6yPa9dHn4oXi2E"}]},
     )
 
     completion_code: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")]
