@@ -111,3 +111,24 @@ def test_userinfo_needs_a_graph_token_with_openid(
     assert told.json()["name"] == "Tom Ellis"
     assert told.json()["sub"] != claims_of(app.tokens_for(browser, TOM)["id_token"])["sub"]
     assert httpx.get(url, trust_env=False).status_code == 401
+
+
+def test_version_1_metadata_has_the_version_1_issuer(m365_emulator: RunningEmulator) -> None:
+    document = get(m365_emulator, "/harbourvale.example/.well-known/openid-configuration").json()
+
+    assert document["issuer"] == f"https://sts.windows.net/{HARBOUR}/"
+    assert document["token_endpoint"] == f"{m365_emulator.http_url}/{HARBOUR}/oauth2/token"
+
+
+def test_user_realm_tells_emulated_domains_from_others(m365_emulator: RunningEmulator) -> None:
+    kinds = [
+        get(m365_emulator, f"/common/userrealm/{address}?api-version=1.0").json()["account_type"]
+        for address in (TOM, "somebody@nowhere.example")
+    ]
+
+    assert kinds == ["Managed", "Unknown"]
+
+
+def test_error_page_explains_a_number(m365_emulator: RunningEmulator) -> None:
+    assert "disabled" in get(m365_emulator, "/error?code=7000112").text
+    assert get(m365_emulator, "/error?code=1").status_code == 404

@@ -309,3 +309,16 @@ def test_scope_of_the_answer_is_spelt_as_it_was_asked(browser: Browser, approved
     )
     assert "https://graph.microsoft.com/.default" in default["scope"].split()
     assert "offline_access" not in approved.tokens_for(browser, TOM, scope=GRAPH_SCOPE)["scope"]
+
+
+def test_version_1_authorize_takes_a_resource(browser: Browser, approved: App) -> None:
+    url = (
+        f"/common/oauth2/authorize?client_id={approved.client_id}&response_type=code&redirect_uri={REDIRECT_URI}"
+        "&resource=https://graph.microsoft.com"
+    )
+    code = query_of(browser.sign_in(browser.open(url), TOM).url)["code"]
+
+    answer = approved.token(grant_type="authorization_code", code=code, redirect_uri=REDIRECT_URI)
+
+    assert answer.status_code == 200, answer.text
+    assert claims_of(answer.json()["access_token"])["aud"] == "https://graph.microsoft.com"
