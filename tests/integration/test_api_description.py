@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +21,7 @@ from schemathesis.specs.openapi.checks import response_schema_conformance, statu
 from ostiary.bootstrap import Services
 from ostiary.core.access.model import API_PERMISSIONS
 from ostiary.core.audit.model import SYSTEM
+from ostiary.core.kernel.errors import OstiaryError
 from ostiary.entrypoints.api.app import openapi_document
 from ostiary.entrypoints.api.problems import Problem
 from ostiary.entrypoints.web.app import create_app
@@ -128,6 +131,33 @@ async def test_failures_have_the_documented_shape(web: FastAPI, app: Services) -
 
     assert set(answer.json()) <= set(Problem.model_fields)
     assert Problem.model_validate(answer.json()).status == 401
+
+
+def documented() -> str:
+    return (Path(__file__).parents[2] / "docs" / "reference" / "api.md").read_text()
+
+
+async def test_reference_page_names_every_call_with_its_permission(web: FastAPI) -> None:
+    page = documented()
+    permissions = web.state.permissions
+    for method, path, _ in operations(openapi_document(web)):
+        permission = permissions[(method.upper(), path)]
+        assert f"| `{method.upper()} {path}` | `{permission}` |" in page, (method, path, permission)
+    listed = re.findall(r"^\| `([A-Z]+) (/v1[^`]*)` \|", page, re.MULTILINE)
+    known = {(method.upper(), path) for method, path, _ in operations(openapi_document(web))}
+    assert set(listed) == known
+
+
+def test_reference_page_names_every_error_code_of_the_kernel() -> None:
+    page = documented()
+
+    def codes(kind: type[OstiaryError]) -> set[str]:
+        return {kind.code}.union(*(codes(each) for each in kind.__subclasses__()))
+
+    # The base class is never raised, and the others happen on pages or inside.
+    beside_the_api = {"error", "flow_rejected", "seal_broken", "request_closed"}
+    missing = {code for code in codes(OstiaryError) - beside_the_api if f"`{code}`" not in page}
+    assert missing == set()
 
 
 @pytest_asyncio.fixture

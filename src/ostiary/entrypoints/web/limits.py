@@ -67,6 +67,7 @@ class BodyLimit:
         answer = error_answer(
             Request(scope),
             status=413,
+            code="too_large",
             title="That was too much at once",
             what="The form or request is larger than this page accepts.",
         )
