@@ -31,6 +31,7 @@ class Step:
 
 STEPS: Final[tuple[Step, ...]] = (
     Step("Everything runs", using.everything_runs),
+    Step("The vendor makes an API key", using.make_api_key),
     Step("A member without a licence cannot connect", connecting.unlicensed_is_refused),
     Step("Before the approval a member is stopped, and asks for it", connecting.member_asks_for_approval),
     Step("Cancelling at Microsoft approves nothing", approving.cancelled),
@@ -40,12 +41,13 @@ STEPS: Final[tuple[Step, ...]] = (
     Step("A used link works no more", approving.used_link),
     Step("The member who asked is told", connecting.asker_is_told),
     Step("A member connects mail and calendar over Graph", connecting.over_graph),
+    Step("The vendor confirms that it was its own user", connecting.vendor_confirms),
     Step("An IT administrator approves over EWS", approving.over_ews),
     Step("A member connects mail and calendar over EWS", connecting.over_ews),
-    Step("The vendor makes an API key", using.make_api_key),
     Step("Folders, messages and events over Graph", using.read_over_graph),
     Step("Folders, messages and events over EWS", using.read_over_ews),
     Step("Both have the same shape", using.same_shape),
+    Step("The command line reads the same", using.command_line),
     Step("A refused token is renewed once for all who wait", using.refresh_once),
     Step("Connecting again keeps the connection", connecting.reconnect),
     Step("A forged return binds nothing", safety.forged_return),

@@ -166,7 +166,11 @@ async def _welcome(started: RunningDemo, seconds: float) -> str:
     lines += [
         "",
         "In another terminal:",
-        f"  ostiary --env-file {instance.env_file} doctor",
+        f"  export OSTIARY_ENV_FILE={instance.env_file.resolve()}",
+        "  ostiary doctor",
+        "  ostiary mail list tom.ellis@harbourvale.example      (once Tom is connected)",
+        "  ostiary api-key create --help                        (a key for the API)",
+        f"  {instance.public_url}/v1/openapi.json",
         "",
         "Ctrl-C stops everything.",
     ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from ostiary.entrypoints.cli.demo import sample
 from ostiary.entrypoints.cli.demo.walk import Walk, expect
@@ -21,10 +23,34 @@ async def everything_runs(walk: Walk) -> str:
 
 async def make_api_key(walk: Walk) -> str:
     """A key opens the API; without one it stays shut."""
-    await walk.api("GET", f"/v1/connections/{walk.connections['graph']}/folders", status=401)
+    await walk.api("GET", "/v1/organizations", status=401)
     walk.api_key = await sample.api_key(walk.services)
-    await walk.api("GET", f"/v1/connections/{walk.connections['graph']}/folders")
-    return "401 without it, 200 with it"
+    found = await walk.api("GET", "/v1/organizations")
+    expect(len(found["items"]) == len(sample.ORGANIZATIONS), f"{len(found['items'])} organizations")
+    return f"401 without it; with it {len(found['items'])} organizations"
+
+
+async def command_line(walk: Walk) -> str:
+    """The same mailbox on the command line."""
+    listed = await _ostiary(walk, "mail", "list", walk.connections["graph"], "--limit", "5", "--json")
+    messages = listed["messages"] if "messages" in listed else listed["items"]
+    expect(len(messages) == 5, f"{len(messages)} messages")
+    shown = await _ostiary(walk, "mail", "show", walk.connections["graph"], messages[0]["id"], "--json")
+    expect(messages[0]["subject"] in json.dumps(shown, ensure_ascii=False), "mail show shows another message")
+    events = await _ostiary(walk, "calendar", "list", walk.connections["ews"], "--json")
+    expect(events, "calendar list is empty")
+    return "mail list and show over Graph, calendar list over EWS, all as JSON"
+
+
+async def _ostiary(walk: Walk, *arguments: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "ostiary", "--env-file", str(walk.demo.instance.env_file), *arguments]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    output, trouble = await process.communicate()
+    words = f"ostiary {' '.join(arguments[:2])} ended with {process.returncode}: {trouble.decode()[-400:]}"
+    expect(process.returncode == 0, words)
+    return cast("dict[str, Any]", json.loads(output))
 
 
 async def read_over_graph(walk: Walk) -> str:
