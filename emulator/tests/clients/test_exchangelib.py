@@ -328,7 +328,7 @@ def test_sync_tells_each_change_once(account: Account) -> None:
     messages[1].save(update_fields=["is_read"])
     messages[2].delete()
     Message(account=account, folder=folder, subject="S4").save()
-    changes = {kind: item for kind, item in folder.sync_items()}
+    changes = dict(folder.sync_items())
     assert set(changes) == {"update", "read_flag_change", "delete", "create"}
     assert changes["update"].subject == "S0 changed"
     assert changes["read_flag_change"] == (changes["read_flag_change"][0], False)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from random import Random
-from types import ModuleType
 
 import httpx
 import pytest
@@ -19,6 +15,7 @@ from lxml import etree
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ews_conformance import WHY_NOT, Check, find_check
 from m365_emulator import ews
 from m365_emulator.entra.tokens import issue_access_token
 from m365_emulator.ews.soap import Node
@@ -39,52 +36,19 @@ NAMES = {
 }
 
 
-def _checker() -> ModuleType | None:
-    """Find the schema checker: in $M365_CONFORMANCE, or beside the repository."""
-    beside = Path(__file__).resolve().parents[3].parent / "shared" / "conformance"
-    folder = Path(os.environ.get("M365_CONFORMANCE", beside))
-    path = folder / "ews_schema.py"
-    if not path.exists():
-        return None
-    spec = importlib.util.spec_from_file_location("ews_schema", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-# The published schemas hold no messages of automatic replies.
-_UNPUBLISHED = (b"<m:GetUserOofSettingsResponse>", b"<m:SetUserOofSettingsResponse>")
-# They put the notifications of a stream into the types namespace; the service, and every client, say messages.
-_STREAMED = (
-    (b"<m:Notification>", b"<t:Notification>"),
-    (b"</m:Notification>", b"</t:Notification>"),
-)
-
-
 @pytest.fixture(scope="session")
-def violations() -> Callable[[bytes], list[str]]:
+def violations() -> Check:
     """Return Microsoft's schema check; without the schemas the tests that use it are skipped."""
-    checker = _checker()
-    if checker is None:
-        pytest.skip("Microsoft's EWS schemas are not here (set M365_CONFORMANCE to their folder)")
-
-    def check(envelope: bytes) -> list[str]:
-        if any(name in envelope for name in _UNPUBLISHED):
-            return []
-        if b"<m:Notifications>" in envelope:
-            for ours, theirs in _STREAMED:
-                envelope = envelope.replace(ours, theirs)
-        return checker.violations(envelope)
-
+    check = find_check()
+    if check is None:
+        pytest.skip(WHY_NOT)
     return check
 
 
 class EWSClient:
     """Sends operations as one person and checks every answer against the published schema."""
 
-    def __init__(self, world: World, http: httpx.Client, violations: Callable[[bytes], list[str]]) -> None:
+    def __init__(self, world: World, http: httpx.Client, violations: Check) -> None:
         self.world = world
         self.http = http
         self.violations = violations
@@ -262,7 +226,7 @@ def world(keyring: KeyRing) -> World:
 
 
 @pytest.fixture
-def client(world: World, server: Server, violations: Callable[[bytes], list[str]]) -> Iterator[EWSClient]:
+def client(world: World, server: Server, violations: Check) -> Iterator[EWSClient]:
     server.app = Starlette(routes=ews.routes(world))
     with httpx.Client(base_url=server.base_url, timeout=20) as http:
         yield EWSClient(world, http, violations)

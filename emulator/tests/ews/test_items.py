@@ -339,3 +339,9 @@ def test_extended_properties_come_with_their_path(client):
     assert len(values) == 1, etree.tostring(item)
     assert client.one(values[0], "t:ExtendedFieldURI").get("PropertyTag") == "0x1035"
     assert client.text(values[0], "t:Value") == client.text(item, ".//t:InternetMessageHeader")
+
+
+def test_a_property_of_folders_finds_no_items(client):
+    response = client.call(find_item(restriction(compare("IsEqualTo", "folder:DisplayName", "Inbox"))))
+    assert client.codes(response) == ["NoError"]
+    assert client.all(response, ".//t:ItemId") == []

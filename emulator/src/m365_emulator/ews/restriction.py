@@ -258,9 +258,13 @@ def _field_getter(uri: str) -> Get:
         )
     family = uri.partition(":")[0]
     get = known.value
-    if family == "folder":
-        return get
-    return lambda view, item: get(view, item) if family in FAMILIES[kind_of(item)] else None
+
+    def value(view: View, thing: Item | Folder) -> Value:
+        # A property of folders is not there on an item, and the other way round.
+        families = ("folder",) if isinstance(thing, Folder) else FAMILIES[kind_of(thing)]
+        return get(view, thing) if family in families else None
+
+    return value
 
 
 def _header_getter(node: Node) -> Get:
