@@ -265,6 +265,15 @@ async def test_fewer_permissions_than_asked_is_partial(company: Company) -> None
     assert consent.state is ConsentState.VERIFIED
 
 
+async def test_some_permissions_of_a_grant_are_a_short_grant_whatever_the_redirect_said(
+    company: Company,
+) -> None:
+    company.microsoft.refreshed_scopes = frozenset({GRAPH + "User.Read"})
+    confirm = await company.accept()
+    query = company.microsoft.sign_in(confirm, company.priya, scopes=[GRAPH + "User.Read"])
+    assert (await company.come_back(query)).attempt.reason == "missing_permission"
+
+
 async def test_permissions_that_come_late_are_waited_for_a_moment(company: Company) -> None:
     confirm = await company.accept()
     query = company.microsoft.sign_in(confirm, company.priya, scopes=[GRAPH + "User.Read"])
@@ -276,9 +285,9 @@ async def test_permissions_that_come_late_are_waited_for_a_moment(company: Compa
 async def test_permissions_that_do_not_come_leave_the_attempt_waiting_for_a_new_look(
     company: Company,
 ) -> None:
-    company.microsoft.refreshed_scopes = frozenset({GRAPH + "User.Read"})
+    company.microsoft.refreshed_scopes = frozenset({GRAPH + "openid"})
     confirm = await company.accept()
-    query = company.microsoft.sign_in(confirm, company.priya, scopes=[GRAPH + "User.Read"])
+    query = company.microsoft.sign_in(confirm, company.priya, scopes=[])
     attempt = (await company.come_back(query)).attempt
     assert (attempt.state, attempt.reason) == (ConsentState.VERIFYING, "not_confirmed")
     assert "consent.verify" in await company.queued()
@@ -297,7 +306,7 @@ async def test_permissions_that_do_not_come_leave_the_attempt_waiting_for_a_new_
         (TemporarilyUnavailable("x", reason="microsoft_down"), ConsentState.VERIFYING, "microsoft_down"),
         (Throttled("x", retry_after_seconds=9), ConsentState.VERIFYING, "microsoft_down"),
         (ProviderContractBroken("x"), ConsentState.VERIFYING, "microsoft_down"),
-        (Misconfigured("x", reason="our_fault"), ConsentState.REFUSED, "our_fault"),
+        (Misconfigured("x", reason="our_fault"), ConsentState.VERIFYING, "our_fault"),
         (AccessBlocked("x", reason="sign_in_policy"), ConsentState.REFUSED, "sign_in_policy"),
         (AccessBlocked("x", reason="not_assigned"), ConsentState.REFUSED, "unknown"),
         (FlowRejected("x", reason="session_lost"), ConsentState.REFUSED, "session_lost"),

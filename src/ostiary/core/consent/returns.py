@@ -18,6 +18,7 @@ from ostiary.core.kernel.errors import (
     Conflict,
     ConsentRequired,
     FlowRejected,
+    Misconfigured,
     OstiaryError,
     ProviderContractBroken,
     ProviderDetail,
@@ -194,6 +195,9 @@ class ReturnHandler:
         except (ConsentRequired, Throttled, TemporarilyUnavailable, ProviderContractBroken) as error:
             kept = "not_confirmed" if isinstance(error, ConsentRequired) else "microsoft_down"
             return await self._keep_looking(attempt, kept, error.provider, actor)
+        except Misconfigured as error:
+            # The approval may well be recorded; once our side is mended, looking again finds it.
+            return await self._keep_looking(attempt, "our_fault", error.provider, actor)
         except OstiaryError as error:
             return await self._refuse(attempt, _reason_here(error), actor, provider=error.provider)
         return await self._decide(attempt, evidence, actor)

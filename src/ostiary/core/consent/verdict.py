@@ -98,11 +98,12 @@ def judge(attempt: ConsentAttempt, evidence: Evidence) -> Verdict:
 def _may_still_come(attempt: ConsentAttempt, evidence: Evidence) -> bool:
     """Whether missing permissions may be on their way: Microsoft takes time to pass an approval on (SR-14).
 
-    A redirect that already named fewer permissions was a short grant. That is a hint, and all it can do is
-    keep somebody from waiting in vain.
+    A grant arrives as a whole, so a token with none of its permissions is too early, and one with some of them
+    was a short grant. Where the redirect itself named none, waiting would be in vain; that is all a hint may do.
     """
     missing = missing_permissions(attempt.method, evidence.granted_scopes)
-    if attempt.claimed_scopes:
-        return missing != missing_permissions(attempt.method, attempt.claimed_scopes)
-    # Nothing named: a token with none of them is too early, a token with some of them was a short grant.
-    return len(missing) == len(missing_permissions(attempt.method, ()))
+    if len(missing) < len(missing_permissions(attempt.method, ())):
+        return False
+    return not attempt.claimed_scopes or missing != missing_permissions(
+        attempt.method, attempt.claimed_scopes
+    )

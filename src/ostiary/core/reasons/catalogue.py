@@ -392,6 +392,7 @@ _REASONS: Final = (
         retry=Retry.AFTER_INTERACTION,
         actions=(
             Action("approve_missing", "Approve the missing ones"),
+            Action("check_again", "Check again"),
             Action("continue_without_feature", "Continue without {feature}"),
         ),
         variants={"one": Variant(headline="Approved, but 1 permission is missing")},

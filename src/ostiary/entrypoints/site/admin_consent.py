@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
+import structlog
 from fastapi import APIRouter, Form, Request, Response
 
 from ostiary.core.access.model import Permission
@@ -41,7 +42,11 @@ from ostiary.entrypoints.web.templates import render, see_other, written_moment
 
 router = APIRouter(include_in_schema=False)
 
+log = structlog.get_logger("ostiary.site")
+
 _PUBLIC = [requires(Permission.PUBLIC)]
+_FOR_THE_OPERATOR: Final = frozenset({"our_fault", "unverified_publisher"})
+"""Reasons that only the vendor can mend; pages say that we have been alerted."""
 
 
 @router.get("/admin-consent", dependencies=_PUBLIC)
@@ -137,6 +142,16 @@ async def come_back(request: Request, registration_id: str) -> Response:
         )
     except FlowRejected:
         return see_other("/admin-consent/lost")
+    if step.attempt.reason in _FOR_THE_OPERATOR:
+        provider = step.attempt.provider
+        log.error(
+            "approval_needs_the_operator",
+            reason=step.attempt.reason,
+            reference=step.attempt.reference,
+            organization_id=step.attempt.organization_id,
+            tenant_id=step.attempt.tenant_id or step.attempt.claimed_tenant_id,
+            provider_code=None if provider is None else provider.code,
+        )
     return see_other(step.continue_at or page_of(step.attempt))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import Request, Response
 
 from ostiary.core.approvals.message import AdministratorMessage, administrator_message
@@ -24,6 +26,10 @@ from ostiary.entrypoints.web.sign_in_host import sign_in_origin
 from ostiary.entrypoints.web.templates import render, sign_in_path, written_date, written_moment
 
 
+_TROUBLE: Final = frozenset({"microsoft_down", "our_fault"})
+"""While we keep looking: reasons that a person should read instead of "checking"."""
+
+
 def page_of(attempt: ConsentAttempt) -> str:
     """Return the path of the page that an attempt belongs on now."""
     if attempt.state is ConsentState.STARTED:
@@ -33,7 +39,7 @@ def page_of(attempt: ConsentAttempt) -> str:
     if attempt.state in {ConsentState.RETURNED, ConsentState.VERIFYING}:
         if attempt.reason == "tenant_pending":
             return f"/admin-consent/done/{attempt.reference}"
-        if attempt.reason != "microsoft_down":
+        if attempt.reason not in _TROUBLE:
             return f"/admin-consent/checking/{attempt.reference}"
     return f"/admin-consent/problem/{attempt.reference}"
 
@@ -107,7 +113,13 @@ def happened(request: Request, attempt: ConsentAttempt, explanation: Explanation
         "microsoft_down": "Microsoft didn’t answer our question about the approval.",
         "session_lost": "You came back from Microsoft, but we couldn’t match it with a sign-in begun here.",
         "missing_permission": "Microsoft recorded the approval, with less in it than was asked for.",
-    }.get(explanation.reason_id, "Microsoft sent you back without an approval.")
+    }.get(explanation.reason_id)
+    if said is None:
+        said = (
+            "Microsoft sent you back without an approval."
+            if attempt.returned_at is None
+            else "You came back from Microsoft, but we couldn’t check the approval."
+        )
     if attempt.account is None:
         return said
     if explanation.reason_id == "not_admin":
@@ -175,6 +187,7 @@ def step_context(request: Request, attempt: ConsentAttempt) -> StepContext:
         vendor=settings.vendor_name,
         reference=attempt.reference,
         has_link=link_secret(request) is not None,
+        may_check=attempt.state is ConsentState.VERIFYING,
     )
 
 

@@ -34,6 +34,8 @@ class StepContext:
     record_path: str | None = None
     """Page of the approval on record, where this browser may see it."""
     has_link: bool = False
+    may_check: bool = False
+    """The attempt came back from Microsoft, so trying again means looking again."""
 
 
 _MARKS: Final = {Tone.WARN: "alert", Tone.BAD: "warning", Tone.NEUTRAL: "info"}
@@ -92,7 +94,7 @@ def _check_now(action: Action, context: StepContext) -> Step:
 
 
 def _try_again(action: Action, context: StepContext) -> Step | None:
-    return _start()(action, context)
+    return _check(action, context) if context.may_check else _start()(action, context)
 
 
 def _mail_to_help(subject: str) -> Callable[[Action, StepContext], Step]:
