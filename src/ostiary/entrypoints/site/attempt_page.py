@@ -25,7 +25,6 @@ from ostiary.entrypoints.web.permissions import SESSION_COOKIE
 from ostiary.entrypoints.web.sign_in_host import sign_in_origin
 from ostiary.entrypoints.web.templates import render, sign_in_path, written_date, written_moment
 
-
 _TROUBLE: Final = frozenset({"microsoft_down", "our_fault"})
 """While we keep looking: reasons that a person should read instead of "checking"."""
 
