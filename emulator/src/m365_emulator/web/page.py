@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
-_FOLDER = Path(str(resources.files(__package__)))
+_FOLDER = Path(str(resources.files("m365_emulator.web")))
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
 
 PAGE_HEADERS = {
