@@ -123,6 +123,15 @@ class InProcess:
     def put(self, url: str, **options: Any) -> httpx.Response:
         return self.request("PUT", url, **options)
 
+    def together(self, requests: list[tuple[str, str, dict[str, str]]]) -> list[httpx.Response]:
+        """Make several requests at once."""
+
+        async def run() -> list[httpx.Response]:
+            made = (self._http.request(method, url, headers=headers) for method, url, headers in requests)
+            return list(await asyncio.gather(*made))
+
+        return self.runner.run(run())
+
     def close(self) -> None:
         self.runner.run(self._http.aclose())
         self.runner.close()

@@ -35,6 +35,13 @@ def test_fifth_request_at_once_is_429(client: GraphClient) -> None:
     client.get("/me/mailFolders/inbox")
 
 
+def test_requests_made_at_once_are_served_four_at_a_time(client: GraphClient) -> None:
+    throttle.of(client.world).limits.hold_seconds = 0.05
+    headers = {"Authorization": f"Bearer {client.token()}"}
+    responses = client.http.together([("GET", "/v1.0/me/mailFolders/inbox", headers)] * 6)
+    assert sorted(one.status_code for one in responses) == [200, 200, 200, 200, 429, 429]
+
+
 def test_uploads_are_limited_by_bytes(client: GraphClient) -> None:
     throttle.of(client.world).limits.upload_bytes = 2000
     body: dict[str, Any] = {"subject": "x", "body": {"contentType": "text", "content": "x" * 1500}}

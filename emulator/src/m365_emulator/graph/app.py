@@ -67,6 +67,7 @@ class GraphApp:
         try:
             call, operation = self._prepare(method, base_url, path, query, headers, content)
             with throttle.admit(call):
+                await throttle.hold(call)
                 result = operation.handler(call)
                 reply = await result if inspect.isawaitable(result) else result
         except MailboxError as error:

@@ -77,7 +77,7 @@ def message_listing(call: Call) -> Listing:
         *MEETING_FIELDS,
     ):
         getters.setdefault(f"!{name.lower()}", _nothing)
-    return Listing("Microsoft.OutlookServices.Message", getters)
+    return Listing("Microsoft.OutlookServices.Message", getters, sorted_by=("receivedDateTime", True))
 
 
 def event_listing(call: Call) -> Listing:

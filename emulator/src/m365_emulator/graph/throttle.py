@@ -6,6 +6,7 @@ minutes, each per app and mailbox. Requests that are turned away count too.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ class Limits:
     window: timedelta = timedelta(minutes=10)
     upload_bytes: int = 150 * 1024 * 1024
     upload_window: timedelta = timedelta(minutes=5)
+    hold_seconds: float = 0.0
+    """How long each request is held at least, so that requests made at once really run at once."""
 
 
 @dataclass(slots=True)
@@ -54,6 +57,13 @@ def of(world: World) -> Throttle:
     if not isinstance(found, Throttle):
         found = world.state["graph.throttle"] = Throttle()
     return found
+
+
+async def hold(call: Call) -> None:
+    """Hold a request back as the limits in force say."""
+    seconds = of(call.world).limits.hold_seconds
+    if seconds > 0 and call.target is not None:
+        await asyncio.sleep(seconds)
 
 
 @contextmanager

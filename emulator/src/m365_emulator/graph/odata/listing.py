@@ -20,6 +20,8 @@ class Listing:
     type_name: str
     getters: Mapping[str, Getter]
     default_top: int = 10
+    sorted_by: tuple[str, bool] | None = None
+    """The property that items come sorted by, and whether descending: asked for, it needs no sorting."""
 
 
 @dataclass(slots=True)
@@ -55,7 +57,7 @@ def select_page(
         test = compile_filter(node, listing.getters, listing.type_name)
         _check_order_fits(order_paths, list(paths_of(node)))
         chosen = [item for item in chosen if test(item)]
-    if options.orderby:
+    if options.orderby and not _is_sorted(listing, options.orderby):
         chosen = _ordered(chosen, listing, options.orderby)
     top = options.top if options.top is not None else listing.default_top
     start = _start(call)
@@ -63,6 +65,13 @@ def select_page(
     more = start + len(page) < len(chosen) and bool(page)
     link = next_link(call, skip=start + len(page)) if more else None
     return Page(page, len(chosen), link)
+
+
+def _is_sorted(listing: Listing, orderby: Sequence[tuple[str, bool]]) -> bool:
+    if listing.sorted_by is None or len(orderby) != 1:
+        return False
+    (path, descending), (known, known_descending) = orderby[0], listing.sorted_by
+    return path.lower() == known.lower() and descending is known_descending
 
 
 def next_link(call: Call, **changes: str | int | None) -> str:
