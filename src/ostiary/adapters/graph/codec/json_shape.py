@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import orjson
 
@@ -36,9 +36,9 @@ def parse_object(body: bytes) -> JSONObject:
 
 def as_object(value: object, what: str) -> JSONObject:
     """Return ``value`` as an object; raises ProviderContractBroken."""
-    if not isinstance(value, dict):
-        raise broken(what)
-    return cast("JSONObject", value)
+    if isinstance(value, dict):
+        return value
+    raise broken(what)
 
 
 def values(answer: JSONObject) -> list[JSONObject]:
@@ -46,22 +46,25 @@ def values(answer: JSONObject) -> list[JSONObject]:
     entities = answer.get("value")
     if not isinstance(entities, list):
         raise broken("value")
-    return [as_object(entity, "value") for entity in cast("list[object]", entities)]
+    return [as_object(entity, "value") for entity in entities]
 
 
 def text(entity: JSONObject, name: str) -> str:
     """Return a text property; empty when absent or null."""
-    return optional_text(entity, name) or ""
+    value = entity.get(name)
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    raise broken(name)
 
 
 def optional_text(entity: JSONObject, name: str) -> str | None:
     """Return a text property or None."""
     value = entity.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise broken(name)
-    return value
+    if value is None or isinstance(value, str):
+        return value
+    raise broken(name)
 
 
 def required_text(entity: JSONObject, name: str) -> str:
@@ -94,22 +97,16 @@ def count(entity: JSONObject, name: str) -> int:
 
 def texts(entity: JSONObject, name: str) -> tuple[str, ...]:
     """Return a list of texts; empty when absent or null."""
-    items = entity.get(name)
-    if items is None:
-        return ()
-    if not isinstance(items, list) or not all(isinstance(item, str) for item in cast("list[object]", items)):
+    items = _items(entity, name)
+    found = [item for item in items if isinstance(item, str)]
+    if len(found) != len(items):
         raise broken(name)
-    return tuple(cast("list[str]", items))
+    return tuple(found)
 
 
 def objects(entity: JSONObject, name: str) -> tuple[JSONObject, ...]:
     """Return a list of objects; empty when absent or null."""
-    items = entity.get(name)
-    if items is None:
-        return ()
-    if not isinstance(items, list):
-        raise broken(name)
-    return tuple(as_object(item, name) for item in cast("list[object]", items))
+    return tuple([as_object(item, name) for item in _items(entity, name)])
 
 
 def moment(entity: JSONObject, name: str) -> datetime | None:
@@ -119,17 +116,13 @@ def moment(entity: JSONObject, name: str) -> datetime | None:
 
 
 def parse_moment(value: str) -> datetime:
-    """Return Graph's time as aware UTC; one without an offset is UTC (we never ask for another zone).
-
-    Graph writes seven decimals where Python reads six.
-    """
-    whole, dot, rest = value.partition(".")
-    digits = len(rest) - len(rest.lstrip("0123456789"))
-    trimmed = f"{whole}.{rest[: min(digits, 6)]}{rest[digits:]}" if dot and digits else value
+    """Return Graph's time as aware UTC; one without an offset is UTC (we never ask for another zone)."""
     try:
-        at = datetime.fromisoformat(trimmed)
+        at = datetime.fromisoformat(value)
     except ValueError as error:
         raise broken("time") from error
+    if at.tzinfo is UTC:
+        return at
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
@@ -147,5 +140,14 @@ def recipient(value: object) -> MailAddress | None:
 
 def recipients(entity: JSONObject, name: str) -> tuple[MailAddress, ...]:
     """Return the people of a list of recipients."""
-    people = (recipient(item) for item in objects(entity, name))
-    return tuple(person for person in people if person is not None)
+    people = [recipient(item) for item in _items(entity, name)]
+    return tuple([person for person in people if person is not None])
+
+
+def _items(entity: JSONObject, name: str) -> list[object]:
+    items = entity.get(name)
+    if items is None:
+        return []
+    if not isinstance(items, list):
+        raise broken(name)
+    return items

@@ -51,6 +51,7 @@ ATTACHMENT_EXPANSION: Final = (
 """Names and sizes only: without this $select Graph would send every attachment's bytes along."""
 
 PREVIEW_LIMIT: Final = 255
+_IMPORTANCE: Final = {each.value: each for each in Importance}
 
 
 def folder(entity: JSONObject, *, top_level: bool, well_known: Mapping[str, WellKnownFolder]) -> MailFolder:
@@ -82,7 +83,7 @@ def message_summary(entity: JSONObject) -> MessageSummary:
         is_read=flag(entity, "isRead"),
         is_draft=flag(entity, "isDraft"),
         has_attachments=flag(entity, "hasAttachments"),
-        importance=_importance(text(entity, "importance")),
+        importance=_IMPORTANCE.get(text(entity, "importance").lower(), Importance.NORMAL),
         categories=texts(entity, "categories"),
         preview=text(entity, "bodyPreview")[:PREVIEW_LIMIT],
         version=text(entity, "changeKey"),
@@ -126,10 +127,3 @@ def _headers(pairs: tuple[JSONObject, ...]) -> dict[str, tuple[str, ...]]:
         name = text(pair, "name")
         headers[name] = (*headers.get(name, ()), text(pair, "value"))
     return headers
-
-
-def _importance(value: str) -> Importance:
-    try:
-        return Importance(value.lower())
-    except ValueError:
-        return Importance.NORMAL
