@@ -33,6 +33,10 @@ install: .venv/.installed ## Install everything from the lock file into .venv (n
 browser: install ## Find or install Chromium and fonts for the browser tests.
 	scripts/install-browser.sh
 
+.PHONY: node-clients
+node-clients: ## Install the JavaScript client libraries that the emulator is tested with.
+	scripts/install-node-clients.sh
+
 .PHONY: demo
 demo: install ## Start the service, its workers, PostgreSQL and the emulator; print where to click.
 	$(BIN)/ostiary demo $(DEMO_ARGS)
@@ -42,7 +46,7 @@ demo-check: install ## Do the whole main job over HTTP with no hands.
 	$(BIN)/ostiary demo --check
 
 .PHONY: test
-test: install browser ## Run every test (PYTEST_ARGS="-k connect" for some).
+test: install browser node-clients ## Run every test (PYTEST_ARGS="-k connect" for some).
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 .PHONY: check
