@@ -103,15 +103,36 @@ class _Parser:
             return _property(token["prop"].lower(), token["op"], token["value"].strip('"'), self._now)
         word = token["phrase"].strip('"') if token["phrase"] else token["word"]
         if token["word"] and word.startswith("-") and len(word) > 1:
-            matches = _words(word[1:])
-            return lambda message: not matches(_everything(message))
-        matches = _words(word)
-        return lambda message: matches(_everything(message))
+            unwanted = _anywhere(word[1:])
+            return lambda message: not unwanted(message)
+        return _anywhere(word)
+
+
+def _anywhere(words: str) -> Test:
+    """Return a test for the words in subject, addresses, attachment names or body, the dearest to look at last."""
+    matches = _words(words)
+    first = next(iter(_WORD.findall(words.casefold())), "")
+
+    def test(message: Message) -> bool:
+        if matches(message.subject.casefold()) or matches(_people(message.from_, *message.to, *message.cc)):
+            return True
+        if any(matches(part.name.casefold()) for part in message.attachments or ()):
+            return True
+        content = message.body.content
+        # Only markup that hides letters as entities can hold a word that is not in the source.
+        if first not in content.casefold() and "&" not in content:
+            return False
+        return matches(to_text(message.body).casefold())
+
+    return test
+
+
+_WORD = re.compile(r"[\w@.\-]+")
 
 
 def _words(text: str) -> Callable[[str], bool]:
     """Return a test for text: the words, each as the beginning of a word, next to each other."""
-    parts = [re.escape(part) for part in re.findall(r"[\w@.\-]+", text.rstrip("*").casefold())]
+    parts = [re.escape(part) for part in _WORD.findall(text.rstrip("*").casefold())]
     if not parts:
         return lambda found: True
     pattern = re.compile(r"(?<!\w)" + r"\W+".join(parts))
@@ -120,12 +141,6 @@ def _words(text: str) -> Callable[[str], bool]:
 
 def _people(*people: Recipient | None) -> str:
     return " ".join(f"{one.name} {one.address}" for one in people if one is not None).casefold()
-
-
-def _everything(message: Message) -> str:
-    names = " ".join(part.name for part in message.attachments or ())
-    people = _people(message.from_, *message.to, *message.cc)
-    return f"{message.subject}\n{to_text(message.body)}\n{names}".casefold() + "\n" + people
 
 
 _TEXTS: dict[str, Callable[[Message], str]] = {
@@ -164,8 +179,7 @@ def _property(name: str, operator: str, value: str, now: datetime) -> Test:
             return _dates(name, operator, value, now)
         case _:
             # An unknown property is no error: KQL reads the whole as words.
-            matches = _words(f"{name} {value}")
-            return lambda message: matches(_everything(message))
+            return _anywhere(f"{name} {value}")
 
 
 def _numbers(operator: str, value: str) -> Test:
