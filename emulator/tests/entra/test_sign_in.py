@@ -18,6 +18,7 @@ from sample import (
     PRIYA,
     REDIRECT_URI,
     TOM,
+    VERIFIER,
     App,
     aadsts,
     claims_of,
@@ -322,3 +323,42 @@ def test_version_1_authorize_takes_a_resource(browser: Browser, approved: App) -
 
     assert answer.status_code == 200, answer.text
     assert claims_of(answer.json()["access_token"])["aud"] == "https://graph.microsoft.com"
+
+
+def test_domain_hint_narrows_the_picker_to_one_tenant(browser: Browser, approved: App) -> None:
+    page = browser.open(approved.authorize_url(domain_hint="hv-labs.example"))
+
+    buttons = {value for name, value in page.form("/pick").buttons if name == "account"}
+    assert buttons == {
+        "labs.admin@hv-labs.example",
+        "labs.one@hv-labs.example",
+        "labs.two@hv-labs.example",
+        "other",
+    }
+
+
+def test_single_page_apps_need_pkce_and_an_origin_and_live_for_a_day(
+    m365_emulator: RunningEmulator, browser: Browser, approved: App
+) -> None:
+    spa = {"url": "https://spa.example/", "platform": "spa"}
+    m365_emulator.control(
+        "PATCH", f"/apps/{approved.client_id}", {"redirect_uris": [spa], "is_public_client": True}
+    )
+    app = App(approved.base, approved.client_id, None, "https://spa.example/")
+    without = query_of(browser.open(app.authorize_url(code_challenge="")).url)
+    assert without["error_description"].startswith("AADSTS9002325")
+    page = browser.sign_in(browser.open(app.authorize_url()), TOM)
+    form = {
+        "grant_type": "authorization_code",
+        "code": query_of(page.url)["code"],
+        "redirect_uri": app.redirect_uri,
+        "code_verifier": VERIFIER,
+    }
+
+    assert aadsts(app.token(**form)) == 9002327
+    answer = app.token(headers={"origin": "https://spa.example"}, **form)
+    assert answer.headers["access-control-allow-origin"] == "https://spa.example"
+    m365_emulator.advance(23 * 3_600)
+    newer = app.refresh(answer.json()["refresh_token"])
+    m365_emulator.advance(2 * 3_600)
+    assert aadsts(app.refresh(newer.json()["refresh_token"])) == 700084

@@ -274,8 +274,9 @@ def test_ews_is_refused_while_graph_works(
     assert (graph.status_code, ews.status_code) == (200, 403), ews.text
 
 
-def test_ews_ended(m365_emulator: RunningEmulator, browser: Browser, approved: App) -> None:
-    m365_emulator.set_scenario(TENANT, "ews_ended")
+@pytest.mark.parametrize("scenario", ["ews_ended", "ews_ended.clock"])
+def test_ews_ended(m365_emulator: RunningEmulator, browser: Browser, approved: App, scenario: str) -> None:
+    m365_emulator.set_scenario(TENANT, scenario)
     browser.client.cookies.clear()
 
     graph, ews = mailbox_answers(m365_emulator, browser, approved)

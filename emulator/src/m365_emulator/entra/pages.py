@@ -125,7 +125,8 @@ def groups_of_accounts(
     """Return the accounts to pick from: those signed in first, then everybody of the tenant(s)."""
     signed_in = {account.oid for account in session.accounts}
     groups: list[dict[str, Any]] = []
-    for candidate in [tenant] if tenant else world.tenants:
+    hinted = world.find_tenant(flow.params.get("domain_hint", ""))
+    for candidate in [chosen] if (chosen := tenant or hinted) else world.tenants:
         accounts: list[dict[str, Any]] = []
         for user in candidate.users:
             if user.deleted or (user.is_guest and tenant is None):

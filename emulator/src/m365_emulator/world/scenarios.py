@@ -130,7 +130,8 @@ _ALL = (
         "the app isn’t on the EWS allow list",
         {"ews_enabled": True, "ews_allowed_app_ids": []},
     ),
-    Scenario("ews_ended", "it is 1 April 2027 and EWS has ended", act=_to_the_end_of_ews),
+    Scenario("ews_ended", "EWS has ended for good", faults=({**_EWS_ANSWER, "status": 403, "headers": {}},)),
+    Scenario("ews_ended.clock", "it is 1 April 2027", act=_to_the_end_of_ews),
     Scenario("mailbox_missing", "nobody here has a mailbox", {"mailboxes_missing": True}),
     Scenario(
         "account_mismatch", "the person picks somebody else’s account", {"wrong_account": "other_person"}
