@@ -68,3 +68,21 @@ async def test_a_meeting_of_one_client_is_read_by_every_other(
         assert await make(reader).read_meeting(meeting.subject) == meeting, f"{writer} -> {reader}"
     invited = [item.subject for item in m365_emulator.world.find_mailbox(DANA).calendar.items.values()]
     assert invited.count(meeting.subject) == 1
+
+
+async def test_an_id_of_one_service_names_the_same_item_in_the_other(
+    make: Make, m365_emulator: RunningEmulator
+) -> None:
+    exchange, plain = make("exchangelib"), make("plain")
+    assert isinstance(exchange, ExchangelibClient)
+    assert isinstance(plain, PlainClient)
+    over_ews = {item.id: item.subject for item in exchange.account.inbox.all().only("subject")}
+    targets = plain.translate(list(over_ews), "ewsId", "restImmutableEntryId")
+    assert {plain.subject_of(target): None for target in targets.values()}.keys() == set(over_ews.values())
+
+    item = exchange.account.inbox.all()[0]
+    immutable = targets[item.id]
+    item.move(exchange.account.drafts)
+    assert plain.subject_of(immutable) == item.subject, "the immutable id outlives the move"
+    assert plain.translate([item.id], "ewsId", "restImmutableEntryId") == {item.id: immutable}
+    assert plain.translate([immutable], "restImmutableEntryId", "ewsId") == {immutable: item.id}

@@ -41,14 +41,14 @@ class ExchangelibClient:
         )
         config = Configuration(credentials=credentials, server="outlook.office365.com")
         self._zone = EWSTimeZone(ZONE)
-        self._account = Account(
+        self.account = Account(
             TOM, config=config, autodiscover=False, access_type=IMPERSONATION, default_timezone=self._zone
         )
 
     async def write_mail(self, mail: Mail) -> None:
         message = Message(
-            account=self._account,
-            folder=self._account.drafts,
+            account=self.account,
+            folder=self.account.drafts,
             subject=mail.subject,
             body=HTMLBody(HTML),
             to_recipients=list(mail.to),
@@ -60,7 +60,7 @@ class ExchangelibClient:
         message.save()
 
     async def read_mail(self, subject: str) -> Mail:
-        found = self._account.drafts.get(subject=subject)
+        found = self.account.drafts.get(subject=subject)
         return Mail(
             subject=found.subject,
             bold=bold_part(str(found.body)),
@@ -75,8 +75,8 @@ class ExchangelibClient:
         first = meeting.starts[0]
         start = EWSDateTime(first.year, first.month, first.day, 10, tzinfo=self._zone)
         CalendarItem(
-            account=self._account,
-            folder=self._account.calendar,
+            account=self.account,
+            folder=self.account.calendar,
             subject=meeting.subject,
             start=start,
             end=start + timedelta(minutes=meeting.minutes),
@@ -95,10 +95,10 @@ class ExchangelibClient:
         window = [EWSDateTime(2027, 3, 1, tzinfo=self._zone), EWSDateTime(2027, 5, 1, tzinfo=self._zone)]
         shown = [
             item
-            for item in self._account.calendar.view(start=window[0], end=window[1])
+            for item in self.account.calendar.view(start=window[0], end=window[1])
             if item.subject == subject
         ]
-        master = self._account.calendar.get(subject=subject)
+        master = self.account.calendar.get(subject=subject)
         pattern: Any = master.recurrence.pattern
         return Meeting(
             subject=master.subject,

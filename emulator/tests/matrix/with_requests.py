@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -107,6 +108,21 @@ class PlainClient:
             interval=pattern["interval"],
             count=master["recurrence"]["range"]["numberOfOccurrences"],
         )
+
+    def translate(self, ids: list[str], source: str, target: str) -> dict[str, str]:
+        """Translate Exchange ids and return the targets by their sources."""
+        answer = self._http.post(
+            f"/v1.0/users/{TOM}/translateExchangeIds",
+            json={"inputIds": ids, "sourceIdType": source, "targetIdType": target},
+        )
+        assert answer.status_code == 200, answer.text
+        return {one["sourceId"]: one["targetId"] for one in answer.json()["value"]}
+
+    def subject_of(self, message_id: str) -> str:
+        """Return the subject of a message, found by either kind of Graph id."""
+        answer = self._http.get(f"/v1.0/users/{TOM}/messages/{quote(message_id, safe='')}?$select=subject")
+        assert answer.status_code == 200, answer.text
+        return answer.json()["subject"]
 
     async def close(self) -> None:
         self._http.close()
