@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+import structlog
 
 from ostiary.adapters.memory.calendar import MemoryCalendarGateway
 from ostiary.adapters.memory.mail import MemoryMailGateway
@@ -187,6 +189,29 @@ async def test_key_does_only_what_it_may(api: API) -> None:
     read = await api.client.get("/v1/connections/con_1/messages", headers=headers)
     assert_problem(read, 403, "permission_denied")
     assert (await api.client.get("/v1/organizations")).json()["items"] == []
+
+
+async def test_every_call_asks_for_its_permission(api: API) -> None:
+    web = create_app(api.services)
+    table = {place: needed for place, needed in web.state.permissions.items() if place[1].startswith("/v1/")}
+    assert len(table) > 20
+    keys = {}
+    for permission in API_PERMISSIONS:
+        others = API_PERMISSIONS - {permission}
+        _, key = await api.services.access.create_api_key(name="x", permissions=others, actor=SYSTEM)
+        keys[permission] = {"Authorization": f"Bearer {key.reveal()}"}
+    transport = httpx.ASGITransport(app=web)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8080") as caller:
+        for (method, path), permission in table.items():
+            if permission is Permission.PUBLIC:
+                assert path == "/v1/openapi.json"
+                continue
+            address = re.sub(r"\{\w+\}", "some_id", path)
+            nobody = await caller.request(method, address)
+            wrong = await caller.request(method, address, headers=keys[permission])
+
+            assert nobody.status_code == 401, (method, path)
+            assert wrong.status_code == 403, (method, path, wrong.text)
 
 
 # -- customers and people --------------------------------------------------------------------------------------
@@ -579,6 +604,19 @@ async def test_bug_shows_nothing_of_itself(api: API, monkeypatch: pytest.MonkeyP
 
     assert_problem(answer, 500, "internal_error")
     assert "secret detail" not in answer.text
+
+
+async def test_log_line_of_a_call_names_request_and_connection_but_no_content(api: API) -> None:
+    connection = await api.connection()
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        answer = await api.client.get(f"/v1/connections/{connection}/messages/m1")
+
+    line = next(line for line in lines if line["event"] == "request")
+    assert line["connection_id"] == connection
+    assert line["request_id"] == answer.headers["x-request-id"]
+    assert line["route"] == "/v1/connections/{connection_id}/messages/{message_id}"
+    assert "Note 1" not in str(lines)
+    assert "ost_" not in str(lines)
 
 
 async def test_unknown_path_and_wrong_method_are_problems_too(api: API) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 
 import aiohttp
 import orjson
@@ -231,3 +233,46 @@ async def test_error_of_another_shape_is_judged_by_its_status(graph: Graph) -> N
 
     with pytest.raises(ConsentRequired):
         await graph.client.get(graph.mailbox, "/me")
+
+
+async def test_answer_that_never_comes_is_a_passing_fault(graph: Graph) -> None:
+    never = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        await never.wait()
+        return web.Response()
+
+    graph.answer = answer
+    async with aiohttp.ClientSession() as session:
+        impatient = GraphClient(session, host_url=graph.url, timeout_seconds=0.2)
+
+        with pytest.raises(TemporarilyUnavailable):
+            await impatient.get(graph.mailbox, "/me")
+    never.set()
+
+
+async def test_no_more_than_four_calls_at_once_for_one_mailbox(graph: Graph) -> None:
+    running = most = 0
+    gate = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await gate.wait()
+        running -= 1
+        return web.json_response({"id": "x"})
+
+    graph.answer = answer
+    other = replace(graph.mailbox, object_id="someone-else")
+    calls = [asyncio.create_task(graph.client.get(graph.mailbox, "/me")) for _ in range(10)]
+    while running < 4:
+        await asyncio.sleep(0.01)
+    calls.append(asyncio.create_task(graph.client.get(other, "/me")))
+    while running < 5:
+        await asyncio.sleep(0.01)
+    gate.set()
+    await asyncio.gather(*calls)
+
+    # Four of the one mailbox, and the other person did not have to wait for them.
+    assert most == 5

@@ -9,13 +9,14 @@ from pydantic import AwareDatetime, ConfigDict, Field
 
 from ostiary.core.access.model import Permission
 from ostiary.core.calendar.model import AttendeeKind, EventKind, Response, ShowAs
+from ostiary.entrypoints.api.log_fields import NAMES_CONNECTION
 from ostiary.entrypoints.api.problems import MAILBOX
 from ostiary.entrypoints.api.shapes import AnswerShape, ListQuery, ObjectId, PageShape, page_shape
 from ostiary.entrypoints.api.strict_json import api_router
 from ostiary.entrypoints.web.context import principal, services
 from ostiary.entrypoints.web.permissions import requires
 
-router = api_router("/v1/connections/{connection_id}", tag="calendar")
+router = api_router("/v1/connections/{connection_id}", tag="calendar", dependencies=[NAMES_CONNECTION])
 _MAY_READ = [requires(Permission.API_MAILBOX_READ)]
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NoReturn
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request, Response, params
 from fastapi.routing import APIRoute
 
 from ostiary.core.kernel.errors import InvalidRequest
@@ -29,9 +29,9 @@ class StrictJSONRoute(APIRoute):
         return strictly
 
 
-def api_router(prefix: str, *, tag: str) -> APIRouter:
-    """Return a router of the API."""
-    return APIRouter(prefix=prefix, tags=[tag], route_class=StrictJSONRoute)
+def api_router(prefix: str, *, tag: str, dependencies: Sequence[params.Depends] = ()) -> APIRouter:
+    """Return a router of the API. ``dependencies`` run for each of its routes."""
+    return APIRouter(prefix=prefix, tags=[tag], route_class=StrictJSONRoute, dependencies=list(dependencies))
 
 
 class _StrictRequest(Request):
