@@ -10,6 +10,7 @@ import typer
 
 from ostiary.bootstrap import Services
 from ostiary.core.audit.model import AuditRecord
+from ostiary.entrypoints.cli.plain_text import one_line
 from ostiary.entrypoints.cli.runtime import run_with_services
 
 audit = typer.Typer(help="The audit log.", no_args_is_help=True)
@@ -62,7 +63,10 @@ def _show(record: AuditRecord, as_json: bool) -> None:
     outcome = "" if record.outcome == "done" else f" [{record.outcome}]"
     who = record.actor.name or record.actor.kind.value
     reference = f"  {record.reference}" if record.reference else ""
-    print(f"{record.at:%Y-%m-%d %H:%M:%S}  {who}: {record.sentence}{outcome}{reference}", flush=True)
+    print(
+        f"{record.at:%Y-%m-%d %H:%M:%S}  {one_line(who)}: {one_line(record.sentence)}{outcome}{reference}",
+        flush=True,
+    )
 
 
 def _document(record: AuditRecord) -> dict[str, Any]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ostiary.entrypoints.cli.plain_text import one_line
+
 
 def table_lines(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return a heading and one line per row, in aligned columns."""
-    lines = [list(headers), *(list(row) for row in rows)]
+    """Return a heading and one line per row, in aligned columns; names come from strangers, so signs are tamed."""
+    lines = [list(headers), *([one_line(cell) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
