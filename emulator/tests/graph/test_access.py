@@ -119,3 +119,8 @@ def test_wrong_method_names_the_right_ones(client: GraphClient) -> None:
     response = client.send("DELETE", "/me/messages")
     assert response.status_code == 405
     assert response.headers["allow"] == "GET, POST"
+
+
+def test_version_that_is_not_emulated_is_refused(client: GraphClient) -> None:
+    response = client.http.get("/beta/me")
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "BadRequest")

@@ -131,6 +131,13 @@ def test_unknown_recipient_of_an_emulated_domain_bounces(client: GraphClient) ->
     assert report["singleValueExtendedProperties"][0]["value"] == "REPORT.IPM.Note.NDR"
 
 
+def test_mail_to_a_mailbox_on_premises_neither_arrives_here_nor_bounces(client: GraphClient) -> None:
+    before = client.get("/me/mailFolders/inbox")["totalItemCount"]
+    message = {"subject": "Out", "toRecipients": [person("warehouse.one@harbourvale.example")]}
+    client.post("/me/sendMail", {"message": message}, status=202)
+    assert client.get("/me/mailFolders/inbox")["totalItemCount"] == before
+
+
 @pytest.mark.parametrize(
     ("message", "status", "code"),
     [

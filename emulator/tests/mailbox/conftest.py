@@ -40,6 +40,9 @@ class SmallWorld:
     def find_tenant(self, id_or_domain: str) -> object | None:
         return self if id_or_domain == "vale.example" else None
 
+    def find_user(self, address_or_oid: str) -> object | None:
+        return None
+
     def open(self, name: str, number: int) -> Mailbox:
         owner = Owner(f"00000000-0000-4000-8000-00000000000{number}", f"{name.lower()}@vale.example", name)
         mailbox = Mailbox(

@@ -62,6 +62,7 @@ def routes(world: World) -> list[BaseRoute]:
     found += [
         Route(f"/{version}/{{rest:path}}", app.__call__, methods=METHODS) for version in ("v1.0", "V1.0")
     ]
+    found.append(Route("/beta/{rest:path}", app.refuse_version, methods=METHODS))
     found.append(Route(f"{UPLOAD_PATH}/{{rest:path}}", UploadApp(world).__call__, methods=METHODS))
     return found
 

@@ -15,7 +15,7 @@ from m365_emulator.world.world import World
 from . import throttle
 from .access import Target, allows, find_user, open_target, read_token, require
 from .call import Call, Reply
-from .errors import GraphError, from_store
+from .errors import GraphError, bad_request, from_store
 from .odata.options import parse_options
 from .operations import Operation, OperationTable
 from .paths import fold, parse_path
@@ -26,8 +26,12 @@ MAX_BODY_BYTES = 5 * 1024 * 1024
 """What is read of a body at most: a little more than the 4 MB that Graph takes, so that the error can be told."""
 
 
+DIAGNOSTIC = '{"ServerInfo":{"DataCenter":"Emulator","Slice":"E","Ring":"1","ScaleUnit":"000","RoleInstance":"EMULATOR"}}'
+"""What Graph says of the server that answered; support asks for it."""
+
+
 class GraphApp:
-    """Answers everything below /v1.0."""
+    """Answers everything below /v1.0, and refuses other versions."""
 
     def __init__(self, world: World, table: OperationTable) -> None:
         self._world = world
@@ -47,6 +51,12 @@ class GraphApp:
         path = request.path_params.get("rest", "")
         reply = await self.answer(request.method, base_url, f"/{path}", request.url.query, headers, content)
         return to_response(reply)
+
+    async def refuse_version(self, request: Request) -> Response:
+        """Answer a request to a version of Graph that is not emulated."""
+        version = request.url.path.strip("/").partition("/")[0]
+        body = bad_request(f"Invalid version: {version[:20]}.").body(self._world.clock.now(), "", "")
+        return to_response(Reply(400, body))
 
     async def answer(
         self,
@@ -74,6 +84,7 @@ class GraphApp:
             reply = self._error_reply(from_store(error), request_id, client_request_id)
         except GraphError as error:
             reply = self._error_reply(error, request_id, client_request_id)
+        reply.headers.setdefault("x-ms-ags-diagnostic", DIAGNOSTIC)
         reply.headers.setdefault("request-id", request_id)
         reply.headers.setdefault("client-request-id", client_request_id)
         if call is not None and call.preferences.applied and reply.status < 400:

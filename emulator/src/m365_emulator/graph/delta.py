@@ -19,6 +19,7 @@ from urllib.parse import quote
 import orjson
 
 from m365_emulator.world.mailbox import CalendarEvent, ChangeKind, Folder, Item, Message
+from m365_emulator.world.mailbox.errors import ChangesForgotten
 from m365_emulator.world.mailbox.recurrence import expand
 
 from .access import CALENDAR_READ, CALENDAR_READ_BASIC, MAIL_READ, MAIL_READ_BASIC
@@ -400,8 +401,28 @@ def _open(call: Call, token: str) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise _bad_token()
     # Asking the log tells whether it still reaches back that far, on every page of a round.
-    call.mailbox.log.check(state.get("n", 0))
+    try:
+        call.mailbox.log.check(state.get("n", 0))
+    except ChangesForgotten as error:
+        raise GraphError(
+            410, "SyncStateNotFound", str(error), headers={"Location": _fresh_url(call, state)}
+        ) from error
     return state
+
+
+def _fresh_url(call: Call, state: dict[str, Any]) -> str:
+    """Return the URL of a new round with the options of the one that cannot be continued."""
+    pairs = [*state.get("q", ())]
+    if "w" in state:
+        names = ("startDateTime", "endDateTime")
+        pairs += [
+            (name, datetime.fromtimestamp(at, UTC).isoformat())
+            for name, at in zip(names, state["w"], strict=True)
+        ]
+    if "c" in state:
+        pairs.append(("changeType", state["c"]))
+    query = "&".join(f"{quote(name, safe='$')}={quote(value, safe='')}" for name, value in pairs)
+    return f"{call.url}?{query}" if query else call.url
 
 
 def _bad_token() -> GraphError:

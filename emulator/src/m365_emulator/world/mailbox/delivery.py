@@ -82,10 +82,21 @@ def distribute(mailbox: Mailbox, message: Message, recipients: Iterable[Recipien
             if id(target) not in seen:
                 seen.add(id(target))
                 receive(target, message)
-        elif mailbox.world.find_tenant(person.address.rpartition("@")[2]) is not None:
+        elif _is_unknown(mailbox, person.address):
             missing.append(person)
     if missing:
         _report_non_delivery(mailbox, message, missing)
+
+
+def _is_unknown(mailbox: Mailbox, address: str) -> bool:
+    """Return whether an address of an emulated domain belongs to nobody who can get mail.
+
+    Mailboxes on premises get theirs outside the emulator, as do addresses of other domains.
+    """
+    if mailbox.world.find_tenant(address.rpartition("@")[2]) is None:
+        return False
+    user = mailbox.world.find_user(address)
+    return user is None or user.mailbox_location != "on_premises"
 
 
 def receive(mailbox: Mailbox, message: Message) -> Message:

@@ -46,6 +46,8 @@ class MailboxWorld(Protocol):
 
     def find_tenant(self, id_or_domain: str) -> Any: ...
 
+    def find_user(self, address_or_oid: str) -> Any: ...
+
 
 class MailboxOwner(Protocol):
     """What a mailbox needs of the user it belongs to."""
