@@ -34,7 +34,9 @@ def test_control_route_is_listed(path: str) -> None:
     assert path in NAMED
 
 
-@pytest.mark.parametrize("operation", sorted({f"{row.method} {row.template}" for row in operation_table().all}))
+@pytest.mark.parametrize(
+    "operation", sorted({f"{row.method} {row.template}" for row in operation_table().all})
+)
 def test_graph_operation_is_listed(operation: str) -> None:
     assert operation in NAMED
 
@@ -44,6 +46,8 @@ def test_ews_operation_is_listed(name: str) -> None:
     assert name in NAMED
 
 
-@pytest.mark.parametrize("name", sorted(name for name in NAMED if re.fullmatch(r"[\w/]+\.py", name) and "/test_" in name))
+@pytest.mark.parametrize(
+    "name", sorted(name for name in NAMED if re.fullmatch(r"[\w/]+\.py", name) and "/test_" in name)
+)
 def test_named_test_exists(name: str) -> None:
     assert (FOLDER / name).is_file()
