@@ -270,7 +270,9 @@ class SQLConnectionStore:
         rows = await self._connection.execute(statement)
         return {ConnectionStatus(status): count for status, count in rows}
 
-    async def count_by_reason(self, organization_id: str) -> dict[str, int]:
+    async def count_by_reason(
+        self, organization_id: str, *, status: ConnectionStatus | None = None
+    ) -> dict[str, int]:
         statement = (
             select(connections.c.reason, func.count())
             .where(
@@ -280,6 +282,8 @@ class SQLConnectionStore:
             )
             .group_by(connections.c.reason)
         )
+        if status is not None:
+            statement = statement.where(connections.c.status == status.value)
         rows = await self._connection.execute(statement)
         return {reason: count for reason, count in rows if reason is not None}
 
