@@ -260,3 +260,32 @@ async def test_a_disconnect_destroys_the_token_and_says_what_it_did(company: Com
     async with company.app.transactions() as tx:
         assert await tx.refresh_tokens.find(connection.id) is None
         assert await tx.access_tokens.find(connection.id) is None
+
+
+@pytest.mark.parametrize(
+    ("label", "headline", "primary"),
+    [
+        (
+            "“Need admin approval”",
+            "Your organization wants an administrator to approve Larkspur first",
+            "Ask my administrator",
+        ),
+        ("not assigned", "You haven’t been given access to Larkspur yet", "Copy steps"),
+        ("“The app is disabled”", "Larkspur is switched off in your organization", "Copy steps"),
+    ],
+)
+async def test_what_microsofts_page_said_leads_to_the_same_page_as_a_return(
+    company: Company, label: str, headline: str, primary: str
+) -> None:
+    page = await company.browser.open(await company.session())
+    page = await company.browser.press(page, "Tell us what its page said")
+    (wanted,) = [
+        element.get("for")
+        for element in page.tree.xpath("//label")
+        if label in " ".join(element.text_content().split())
+    ]
+    said = page.tree.get_element_by_id(wanted).get("value")
+    page = await company.browser.press(page, "Show me what to do", said=said)
+    assert page.h1 == headline
+    assert page.steps[0] == primary
+    assert "Nothing was connected." in page.tree.text_content()

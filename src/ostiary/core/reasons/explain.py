@@ -114,5 +114,6 @@ def fill(text: str, values: Mapping[str, str | None]) -> str:
 
 
 def _sentence(text: str) -> str:
-    """Begin with a capital: a placeholder may stand first."""
-    return text[:1].upper() + text[1:]
+    """Begin with a capital: a placeholder may stand first. An address stays as it is written."""
+    first_word = text.partition(" ")[0]
+    return text if "@" in first_word else text[:1].upper() + text[1:]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -13,9 +13,12 @@ from ostiary.core.connections.confirmation import vendor_page
 from ostiary.core.connections.model import ConnectSession, ConnectSessionState
 from ostiary.core.connections.service import SessionView
 from ostiary.core.kernel.access_method import AccessMethod
+from ostiary.core.kernel.errors import AccessBlocked, ProviderDetail
 from ostiary.core.organizations.model import Member, MemberRole, Organization
+from ostiary.core.reasons.catalogue import get_reason
 from ostiary.core.reasons.explain import Explanation, explain
 from ostiary.core.reasons.model import Action, Where
+from ostiary.entrypoints.site.connect_cookie import session_secret
 from ostiary.entrypoints.site.facts import app_id_for
 from ostiary.entrypoints.site.reason_page import Step, mail_address, mark_of, shown_copyables
 from ostiary.entrypoints.web.context import services
@@ -55,6 +58,37 @@ async def trouble_of(request: Request, view: SessionView) -> Trouble:
     )
 
 
+async def trouble_told(
+    request: Request, reason: str, *, variant: str | None, code: str | None
+) -> Trouble | None:
+    """What Microsoft's page told somebody who is connecting; None when this browser has no open session.
+
+    Most failures stop on Microsoft's own page (UX §1), so this leads to the same page as one that came back.
+    """
+    connections = services(request).connections
+    session = await connections.sessions.find(session_secret(request))
+    if session is None or Where.CONNECT not in get_reason(reason).where:
+        return None
+    try:
+        view = await connections.sessions.preview(session)
+    except AccessBlocked:
+        return None
+    return Trouble(
+        reason=reason,
+        session=replace(
+            session,
+            reason=reason,
+            reason_variant=variant,
+            provider=None if code is None else ProviderDetail(code=code),
+        ),
+        organization=view.organization,
+        member=view.member,
+        organization_admin=await find_organization_admin(request, view.organization.id),
+        account=view.member.email,
+        can_start=True,
+    )
+
+
 async def find_organization_admin(request: Request, organization_id: str) -> Member | None:
     """Return somebody who gives out licences in the organization, if there is one."""
     async with services(request).transactions() as transaction:
@@ -62,7 +96,9 @@ async def find_organization_admin(request: Request, organization_id: str) -> Mem
     return next((each for each in page.items if each.role is MemberRole.ORGANIZATION_ADMIN), None)
 
 
-def render_trouble(request: Request, trouble: Trouble, *, status_code: int = 200) -> Response:
+def render_trouble(
+    request: Request, trouble: Trouble, *, status_code: int = 200, happened: str | None = None
+) -> Response:
     """Answer with the failure page."""
     explanation = explain_trouble(request, trouble)
     session = trouble.session
@@ -75,7 +111,7 @@ def render_trouble(request: Request, trouble: Trouble, *, status_code: int = 200
         form_targets=[sign_in_origin(request)] if trouble.can_start else [],
         explanation=explanation,
         mark=mark_of(explanation),
-        happened=_happened(request, trouble, explanation),
+        happened=happened or _happened(request, trouble, explanation),
         steps=steps_of(request, explanation, trouble),
         copyables=shown_copyables(explanation),
         organization=None if trouble.organization is None else trouble.organization.name,

@@ -17,6 +17,7 @@ from ostiary.core.reasons.classify import reason_of_number, variant_of
 from ostiary.core.reasons.explain import explain
 from ostiary.core.reasons.model import Where
 from ostiary.entrypoints.site.attempt_page import find_view, not_yours, page_of, plain_context
+from ostiary.entrypoints.site.connect_problem import render_trouble, trouble_told
 from ostiary.entrypoints.site.link_cookie import link_secret
 from ostiary.entrypoints.site.reason_page import mark_of, shown_copyables, steps_of
 from ostiary.entrypoints.web.browser import browser_secret
@@ -88,6 +89,17 @@ async def show_answer(request: Request, said: str = "", number: str = "") -> Res
     reason_id, where = _reason(chosen, code)
     settings = services(request).settings
     variant = variant_of(reason_id, () if code is None else (code,)) or _VARIANTS.get(said)
+    happened = (
+        "Microsoft’s page stopped you, and you told us what it said."
+        if chosen is None
+        else f"Microsoft’s page stopped you. You chose: {chosen.label}"
+    )
+    if link_secret(request) is None:
+        connecting = await trouble_told(
+            request, reason_id, variant=variant, code=None if code is None else f"AADSTS{code}"
+        )
+        if connecting is not None:
+            return render_trouble(request, connecting, happened=happened)
     now = services(request).clock.now()
     explanation = explain(
         reason_id,
@@ -109,9 +121,7 @@ async def show_answer(request: Request, said: str = "", number: str = "") -> Res
         form_targets=[sign_in_origin(request)],
         explanation=explanation,
         reassurance=explanation.reassurance,
-        happened="Microsoft’s page stopped you, and you told us what it said."
-        if chosen is None
-        else f"Microsoft’s page stopped you. You chose: {chosen.label}",
+        happened=happened,
         mark=mark_of(explanation),
         steps=steps_of(explanation, plain_context(request)),
         copyables=shown_copyables(explanation),

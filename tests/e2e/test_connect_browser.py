@@ -1,0 +1,225 @@
+"""Connecting in a real browser: with and without scripts, light and dark, wide and narrow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, Route
+
+from ostiary.bootstrap import Services
+from ostiary.core.audit.model import SYSTEM
+from ostiary.core.connections.model import ConnectionStatus
+from ostiary.core.kernel.access_method import AccessMethod
+from ostiary.core.kernel.secret import Secret
+
+from ..integration.connect_world import Company, Emulator, make_company
+
+pytestmark = pytest.mark.browser
+
+TOM = "tom.ellis@harbourvale.example"
+DOMAIN = "harbourvale.example"
+AXE_RULES = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "resultTypes": ["violations"],
+}
+LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 360)]
+
+
+@pytest_asyncio.fixture
+async def company(app: Services, client: httpx.AsyncClient, site: str, emulator: Emulator) -> Company:
+    return await make_company(app, client, site, emulator)
+
+
+@pytest_asyncio.fixture
+async def open_page(chromium: Browser, site: str) -> Callable[..., Awaitable[Page]]:
+    """Open a page in a fresh browser profile; the vendor's app answers with a plain page."""
+    contexts: list[Any] = []
+
+    async def opened(*, scripts: bool = True, scheme: str = "light", width: int = 1280) -> Page:
+        context = await chromium.new_context(
+            base_url=site,
+            java_script_enabled=scripts,
+            color_scheme=scheme,  # type: ignore[arg-type]
+            viewport={"width": width, "height": 900},
+            # A colour on its way from light to dark is neither.
+            reduced_motion="reduce",
+        )
+        contexts.append(context)
+        await context.route("https://app.larkspur.example/**", answer_as_vendor)
+        return await context.new_page()
+
+    yield opened  # type: ignore[misc]
+    for context in contexts:
+        await context.close()
+
+
+async def answer_as_vendor(route: Route) -> None:
+    await route.fulfill(content_type="text/html", body="<h1>Larkspur settings</h1>")
+
+
+async def sign_in(page: Page, address: str = TOM) -> None:
+    """Get through Microsoft's pages."""
+    for _ in range(6):
+        if await page.locator("input[name=password]").count():
+            await page.get_by_role("button", name="Sign in", exact=True).click()
+        elif await page.locator(f"button[value='{address}']").count():
+            await page.locator(f"button[value='{address}']").click()
+        elif await page.get_by_role("button", name="Accept", exact=True).count():
+            await page.get_by_role("button", name="Accept", exact=True).click()
+        else:
+            return
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+@pytest.mark.parametrize("method", list(AccessMethod))
+async def test_a_member_connects_and_lands_in_the_vendors_app(
+    company: Company, open_page, scripts: bool, method: AccessMethod
+) -> None:
+    company.emulator.set_scenario(DOMAIN, "ews_listed")
+    await company.approve(method)
+    page = await open_page(scripts=scripts)
+    await page.goto(await company.session())
+    await page.get_by_role("button", name="Continue to Microsoft").click()
+    await sign_in(page)
+    await page.wait_for_url("https://app.larkspur.example/connected?**")
+    query = parse_qs(urlsplit(page.url).query)
+    connection = await company.app.connections.confirmation.confirm(
+        query["connect_session"][0], completion_code=Secret(query["completion_code"][0]), actor=SYSTEM
+    )
+    assert (connection.status, connection.method) == (ConnectionStatus.CONNECTED, method)
+
+
+async def test_an_attackers_link_completed_by_somebody_else_gives_nothing_usable(
+    company: Company, open_page
+) -> None:
+    await company.approve()
+    attacker, victim = await open_page(), await open_page()
+    link = await company.session()
+    await attacker.goto(link)
+    await attacker.get_by_role("button", name="Continue to Microsoft").click()
+    at_microsoft = attacker.url
+    # The victim is lured to Microsoft's page of the attacker's sign-in, and the return comes to their browser.
+    await victim.goto(at_microsoft)
+    await sign_in(victim)
+    assert await victim.locator("h1").inner_text() == "We lost track of this sign-in"
+    assert company.emulator.requests("/token") == []
+    # Or to the attacker's session: the first browser that started has it.
+    await victim.goto(link)
+    await victim.get_by_role("button", name="Continue to Microsoft").click()
+    assert await victim.locator("h1").inner_text() == "We lost track of this sign-in"
+    assert await company.connections() == ()
+
+
+async def test_keyboard_alone_is_enough_to_connect(company: Company, open_page) -> None:
+    await company.approve()
+    page = await open_page()
+    await page.goto(await company.session(return_url=None))
+    reached: list[str] = []
+    for _ in range(20):
+        await page.keyboard.press("Tab")
+        text = await page.evaluate(
+            "(document.activeElement.innerText || document.activeElement.name || '').trim()"
+        )
+        reached.append(text)
+        if text.startswith("Continue to Microsoft"):
+            break
+    assert reached[0] == "Skip to main content"
+    assert reached[-1].startswith("Continue to Microsoft")
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
+    await sign_in(page)
+    await page.wait_for_url("**/connect/done/**")
+    assert await page.evaluate("document.activeElement.tagName") == "H1"
+
+
+async def test_every_page_is_accessible_in_every_look(company: Company, open_page) -> None:
+    page = await open_page()
+    violations: list[str] = []
+    checked = 0
+    async for name in walk_all_pages(company, page):
+        # A click returns when the next page begins; its stylesheet may still be on the way.
+        await page.wait_for_load_state("load")
+        for scheme, width in LOOKS:
+            await page.emulate_media(color_scheme=scheme)
+            await page.set_viewport_size({"width": width, "height": 900})
+            results = await Axe().run(page, options=AXE_RULES)
+            found = results.response["violations"]
+            violations += [
+                f"{name} {scheme} {width}: {each['id']} {each['nodes'][0]['target']}" for each in found
+            ]
+            overflow = await page.evaluate(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+            if overflow > 0:
+                violations.append(f"{name} {scheme} {width}: scrolls sideways by {overflow}")
+            await keep_picture(page, f"{name}-{scheme}-{width}")
+            checked += 1
+    assert violations == []
+    assert checked >= 40
+
+
+async def test_the_scan_would_find_a_violation(company: Company, open_page) -> None:
+    page = await open_page()
+    await page.goto("/connect")
+    await page.evaluate(
+        "for (const name of ['img', 'input'])"
+        " document.querySelector('main').append(document.createElement(name))"
+    )
+    results = await Axe().run(page, options=AXE_RULES)
+    assert {each["id"] for each in results.response["violations"]} >= {"image-alt", "label"}
+
+
+async def walk_all_pages(company: Company, page: Page):
+    """Lead the page through every screen of connecting; yields the name of each."""
+    await page.goto("/connect")
+    yield "start-from-vendor"
+    await page.goto(await company.session())
+    yield "connect-not-approved"
+    await page.get_by_role("link", name="Ask your administrator").click()
+    yield "approval-form"
+    await page.get_by_label("Your administrator’s email").fill("priya.nair@harbourvale.example")
+    await page.get_by_label("Why you need it").fill("I need this to book customer meetings.")
+    await page.get_by_role("button", name="Send request").click()
+    yield "approval-to-send"
+    await page.get_by_role("link", name="Ask someone else").click()
+    yield "approval-other"
+    await page.go_back()
+    await page.get_by_role("button", name="I’ve sent it").click()
+    yield "approval-sent"
+    await company.app.approvals.resolve(organization_id="org_1", method=AccessMethod.GRAPH)
+    await page.reload()
+    yield "approval-approved"
+    await company.approve()
+    await page.goto(await company.session(return_url=None))
+    yield "connect-approved"
+    await page.locator("input[name=mail]").uncheck()
+    await page.locator("input[name=calendar]").uncheck()
+    await page.get_by_role("button", name="Continue to Microsoft").click()
+    yield "connect-nothing-chosen"
+    company.emulator.set_scenario(DOMAIN, "mailbox_missing")
+    await page.goto(await company.session(return_url=None))
+    await page.get_by_role("button", name="Continue to Microsoft").click()
+    await sign_in(page)
+    yield "problem-mailbox-missing"
+    company.emulator.set_scenario(DOMAIN, "ews_listed")
+    await page.goto(await company.session(return_url=None))
+    await page.get_by_role("button", name="Continue to Microsoft").click()
+    await sign_in(page)
+    yield "done"
+    await page.goto(await company.session(return_url=None))
+    yield "already-connected"
+
+
+async def keep_picture(page: Page, name: str) -> None:
+    """Keep what the page looked like, where OSTIARY_TEST_PICTURES names a folder."""
+    folder = os.environ.get("OSTIARY_TEST_PICTURES")
+    if folder:
+        await page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
