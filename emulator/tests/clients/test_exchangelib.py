@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
+import dns.message
+import dns.rdatatype
+import dns.rrset
 import pytest
 from exchangelib import (
     DELEGATE,
@@ -28,6 +32,7 @@ from exchangelib import (
     Message,
     OofSettings,
 )
+from exchangelib.autodiscover import Autodiscovery, clear_cache
 from exchangelib.autodiscover.protocol import AutodiscoverProtocol
 from exchangelib.credentials import OAuth2AuthorizationCodeCredentials, OAuth2Credentials
 from exchangelib.errors import (
@@ -578,3 +583,66 @@ def test_soap_autodiscover_leads_to_the_endpoint(delegated: Open, way_in: str) -
     assert found.ews_url == f"{way_in}/EWS/Exchange.asmx"
     assert found.autodiscover_smtp_address == TOM
     assert found.version.build.major_version == 15
+
+
+class NameServer:
+    """A DNS server that says 127.0.0.1 to every question for an address and nothing to any other."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                question, sender = self._socket.recvfrom(4096)
+            except OSError:
+                return
+            if not question:
+                return
+            answer = dns.message.make_response(dns.message.from_wire(question))
+            asked = answer.question[0]
+            if asked.rdtype == dns.rdatatype.A:
+                answer.answer.append(dns.rrset.from_text(asked.name, 60, "IN", "A", "127.0.0.1"))
+            self._socket.sendto(answer.to_wire(), sender)
+
+    def stop(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+            last.sendto(b"", ("127.0.0.1", self.port))
+        self._thread.join(timeout=5)
+        self._socket.close()
+
+
+@pytest.fixture
+def name_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[NameServer]:
+    running = NameServer()
+    # exchangelib asks a name server of its own before it connects; these are its public settings for that.
+    monkeypatch.setitem(Autodiscovery.DNS_RESOLVER_KWARGS, "configure", False)
+    monkeypatch.setitem(Autodiscovery.DNS_RESOLVER_ATTRS, "nameservers", ["127.0.0.1"])
+    monkeypatch.setitem(Autodiscovery.DNS_RESOLVER_ATTRS, "port", running.port)
+    clear_cache()
+    yield running
+    clear_cache()
+    running.stop()
+
+
+def test_autodiscover_finds_the_mailbox_from_its_address_alone(
+    m365_emulator: RunningEmulator,
+    monkeypatch: pytest.MonkeyPatch,
+    browser: Browser,
+    app: App,
+    name_server: NameServer,
+) -> None:
+    for name, value in m365_emulator.stand_in_environment().items():
+        monkeypatch.setenv(name, value)
+    app.approve(browser, scope=EWS_SCOPE)
+    token = exchange_token(browser, app, TOM)
+    credentials = OAuth2AuthorizationCodeCredentials(
+        access_token={"access_token": token["access_token"], "token_type": "Bearer"}
+    )
+    account = Account(TOM, credentials=credentials, autodiscover=True, access_type=DELEGATE)
+    assert account.protocol.service_endpoint == "https://outlook.office365.com/EWS/Exchange.asmx"
+    assert account.inbox.name == "Inbox"

@@ -13,6 +13,7 @@ from lxml import etree
 from m365_emulator.ews.state import state_of
 from m365_emulator.world.mailbox import DeleteMode, Message, Recipient
 from m365_emulator.world.mailbox.drafting import create_draft
+from m365_emulator.world.snapshot import dump, restore
 
 DANA = Recipient("Dana Okafor", "dana.okafor@harbourvale.example")
 EVENTS = "".join(
@@ -345,5 +346,33 @@ def test_pushes_begin_with_a_status_tell_events_and_stop_when_told_to(client, re
     receiver.answer = "Unsubscribe"
     assert kinds(receiver.next(client)) == ["StatusEvent"], "silence is broken once per status frequency"
     create_draft(client.mailbox(), Message(subject="n", to=(DANA,)), client.mailbox().well_known("inbox"))
+    with pytest.raises(Empty):
+        receiver.received.get(timeout=1)
+
+
+def test_subscriptions_outlive_a_snapshot(client, receiver):
+    subscription, watermark = pull(client)
+    client.call(subscribe("Push", f"<t:StatusFrequency>1</t:StatusFrequency><t:URL>{receiver.url}</t:URL>"))
+    assert kinds(receiver.next(client)) == ["StatusEvent"]
+    stream = Stream(client, streaming(client))
+    assert stream.status() == "OK"
+    restore(client.world, dump(client.world))
+    assert stream.next().findtext(".//{*}ResponseCode") == "ErrorSubscriptionNotFound", "the old stream ends"
+    assert kinds(get_events(client, subscription, watermark)) == ["StatusEvent"]
+    assert kinds(receiver.next(client)) == ["StatusEvent"], "pushing goes on with the next request"
+    create_draft(client.mailbox(), Message(subject="n", to=(DANA,)), client.mailbox().well_known("inbox"))
+    assert kinds(receiver.next(client)) == ["CreatedEvent"]
+    assert kinds(get_events(client, subscription, watermark)) == ["CreatedEvent"]
+
+
+def test_a_reset_ends_every_subscription(client, receiver):
+    client.call(subscribe("Push", f"<t:StatusFrequency>1</t:StatusFrequency><t:URL>{receiver.url}</t:URL>"))
+    assert kinds(receiver.next(client)) == ["StatusEvent"]
+    stream = Stream(client, streaming(client))
+    assert stream.status() == "OK"
+    old = client.mailbox()
+    client.world.reset()
+    assert stream.next().findtext(".//{*}ResponseCode") == "ErrorSubscriptionNotFound"
+    create_draft(old, Message(subject="n", to=(DANA,)), old.well_known("inbox"))
     with pytest.raises(Empty):
         receiver.received.get(timeout=1)

@@ -12,6 +12,7 @@ from m365_emulator.ews import access, soap
 from m365_emulator.ews.call import Call
 from m365_emulator.ews.faults import EWSError, SoapFault, schema_violation
 from m365_emulator.ews.impersonation import acting_user
+from m365_emulator.ews.notifications.push import start_pushing
 from m365_emulator.ews.operations import OPERATIONS
 from m365_emulator.ews.state import state_of
 from m365_emulator.ews.store_errors import translate
@@ -70,6 +71,8 @@ class ExchangeEndpoint:
         if operation is None:
             raise SoapFault("ErrorInvalidRequest", f"The operation '{parsed.operation[:100]}' is not known.")
         state = state_of(self._world)
+        for subscription in state.subscriptions.unserved_pushes():
+            start_pushing(state.subscriptions, subscription)
         state.throttle.admit(token.app_id, mailbox.guid, self._world.clock.now())
         if state.strict_schema:
             check_schema(parsed.body)

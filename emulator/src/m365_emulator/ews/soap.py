@@ -73,8 +73,6 @@ class Request:
     time_zone: Node | None
     """The ``t:TimeZoneDefinition`` of the TimeZoneContext header."""
     culture: str
-    milliseconds: bool
-    """Whether the DateTimePrecision header asks for milliseconds in times."""
 
 
 def envelope(body: str, *, declaration: bool = True) -> bytes:
@@ -107,7 +105,6 @@ def parse(data: bytes) -> Request:
         if header is None
         else header.find(f"{xml.T}TimeZoneContext/{xml.T}TimeZoneDefinition"),
         culture=_header_text(header, "MailboxCulture") or "en-US",
-        milliseconds=_header_text(header, "DateTimePrecision") == "Milliseconds",
     )
 
 

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from m365_emulator.ews.notifications.subscriptions import STATE_KEY, Subscriptions
 from m365_emulator.ews.throttle import Throttle
-
-if TYPE_CHECKING:
-    from m365_emulator.ews.notifications.subscriptions import Subscriptions
-    from m365_emulator.world.world import World
-
-_KEY = "ews"
+from m365_emulator.world.world import World
 
 
 @dataclass(slots=True)
@@ -30,10 +25,8 @@ class EWSState:
 
 def state_of(world: World) -> EWSState:
     """Return the state of EWS in a world, made on first use."""
-    from m365_emulator.ews.notifications.subscriptions import Subscriptions
-
-    found = world.state.get(_KEY)
+    found = world.state.get(STATE_KEY)
     if not isinstance(found, EWSState):
         found = EWSState(Subscriptions(world))
-        world.state[_KEY] = found
+        world.state[STATE_KEY] = found
     return found

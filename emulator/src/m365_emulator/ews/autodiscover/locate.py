@@ -42,15 +42,15 @@ def locate(world: World, request: Request, address: str) -> Location | None:
         return None
     if user is not None and user.mailbox_location == "on_premises":
         return Location(user, f"https://mail.{domain}", on_premises=True)
-    return Location(user, exchange_base(request), on_premises=False)
+    return Location(user, exchange_base(world, request), on_premises=False)
 
 
-def exchange_base(request: Request) -> str:
+def exchange_base(world: World, request: Request) -> str:
     """Return scheme and host of EWS as seen from an Autodiscover request.
 
-    Autodiscover answers on host names of its own, of which none serves EWS.
+    Autodiscover answers on host names of its own and on those of the tenants' domains, of which none serves EWS.
     """
-    host = (request.headers.get("host") or "").lower()
-    if host.startswith(("autodiscover.", "autodiscover-s.")):
+    host = (request.headers.get("host") or "").lower().partition(":")[0]
+    if host.startswith(("autodiscover.", "autodiscover-s.")) or world.find_tenant(host) is not None:
         return "https://outlook.office365.com"
     return base_url(request)

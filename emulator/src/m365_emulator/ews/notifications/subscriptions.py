@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from m365_emulator.ews.faults import ResponseError
 from m365_emulator.ews.notifications.events import Scope, events_of, read_watermark, write_watermark
 from m365_emulator.world.mailbox import Change, Mailbox
 from m365_emulator.world.mailbox.errors import ChangesForgotten
 from m365_emulator.world.world import World
+
+STATE_KEY = "ews"
+"""Where the world keeps the state of EWS."""
 
 Kind = Literal["pull", "push", "streaming"]
 
@@ -47,6 +50,18 @@ class Subscription:
     replaced: Callable[[], object] | None = None
     stop: Callable[[], object] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a snapshot keeps: everything but the connection or task that serves the subscription now."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _SERVING}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Come back from a snapshot, served by nobody."""
+        for name, value in (state | dict.fromkeys(_SERVING)).items():
+            setattr(self, name, value)
+
+
+_SERVING = ("replaced", "stop")
+
 
 @dataclass(slots=True, frozen=True)
 class Batch:
@@ -68,7 +83,17 @@ class Subscriptions:
     world: World
     limit: int = MAX_SUBSCRIPTIONS
     connections: dict[str, int] = field(default_factory=dict[str, int])
+    """Open streams by mailbox GUID."""
     _by_id: dict[str, Subscription] = field(default_factory=dict[str, Subscription])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a snapshot keeps; no connection outlives it."""
+        return {"world": self.world, "limit": self.limit, "_by_id": self._by_id}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Come back from a snapshot."""
+        for name, value in (state | {"connections": {}}).items():
+            setattr(self, name, value)
 
     def create(
         self,
@@ -140,13 +165,18 @@ class Subscriptions:
             self.remove(subscription)
         return len(lost)
 
+    def unserved_pushes(self) -> list[Subscription]:
+        """Return the push subscriptions that came back from a snapshot and are served by no task yet."""
+        return [one for one in self._by_id.values() if one.kind == "push" and one.stop is None]
+
     def touch(self, subscription: Subscription) -> None:
         """Note that the subscription was asked for, so that it lives on."""
         subscription.used_at = self.world.clock.now()
 
     def is_alive(self, subscription: Subscription) -> bool:
-        """Return whether a subscription has not been removed."""
-        return subscription.id in self._by_id
+        """Return whether a subscription has not been removed, neither by itself nor together with its whole world."""
+        current = self.world.state.get(STATE_KEY)
+        return subscription.id in self._by_id and getattr(current, "subscriptions", None) is self
 
     def pending(self, subscription: Subscription, since: int, *, with_watermarks: bool) -> Batch:
         """Return what happened after a change number.
