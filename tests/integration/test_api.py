@@ -18,6 +18,7 @@ from ostiary.adapters.memory.calendar import MemoryCalendarGateway
 from ostiary.adapters.memory.mail import MemoryMailGateway
 from ostiary.bootstrap import Services, application
 from ostiary.core.access.model import API_PERMISSIONS, Permission
+from ostiary.core.approvals.model import ApprovalRequest, ApprovalRequestState
 from ostiary.core.audit.model import SYSTEM
 from ostiary.core.calendar.model import Calendar
 from ostiary.core.calendar.service import CalendarService
@@ -271,7 +272,7 @@ async def test_people_of_one_customer_are_not_found_under_another(api: API) -> N
 
 
 async def test_lists_of_an_unknown_customer_are_not_found(api: API) -> None:
-    for name in ("members", "tenants", "consents", "admin-consent-links"):
+    for name in ("members", "tenants", "consents", "admin-consent-links", "approval-requests"):
         assert_problem(await api.client.get(f"/v1/organizations/org_none/{name}"), 404, "not_found")
 
 
@@ -307,6 +308,35 @@ async def test_approval_link_shows_its_address_once_and_can_be_withdrawn(api: AP
     assert listed.json()["items"][0]["expires_at"] == "2026-11-27T12:00:00Z"
     assert withdrawn.status_code == 204
     assert (await api.client.get(path)).json()["items"] == []
+
+
+async def test_people_who_wait_for_an_approval_are_listed(api: API) -> None:
+    organization = await api.organization()
+    now = api.services.clock.now()
+    requests = [
+        ApprovalRequest(
+            id=f"apr_{state}",
+            reference=f"AR-0000-000{number}",
+            organization_id=organization["id"],
+            method=AccessMethod.GRAPH,
+            state=state,
+            asked_by_member_id=(await api.member(organization["id"], f"u-{number}"))["id"],
+            asked_by_name="Tom Ellis",
+            created_at=now + timedelta(minutes=number),
+            updated_at=now,
+        )
+        for number, state in enumerate((ApprovalRequestState.APPROVED, ApprovalRequestState.WAITING))
+    ]
+    async with api.services.transactions() as tx:
+        for each in requests:
+            await tx.approval_requests.add(each)
+    path = f"/v1/organizations/{organization['id']}/approval-requests"
+
+    every = (await api.client.get(path)).json()["items"]
+    still_open = (await api.client.get(path, params={"open": "true"})).json()["items"]
+
+    assert [each["state"] for each in every] == ["waiting", "approved"]
+    assert [each["id"] for each in still_open] == ["apr_waiting"]
 
 
 # -- idempotency -----------------------------------------------------------------------------------------------
