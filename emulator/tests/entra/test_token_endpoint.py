@@ -424,3 +424,23 @@ def test_tenant_without_exchange_has_no_token_for_it(m365_emulator: RunningEmula
 
 def test_people_of_an_open_tenant_get_tokens_after_their_own_consent(browser: Browser, app: App) -> None:
     assert claims_of(app.tokens_for(browser, LABS_ONE)["access_token"])["upn"] == LABS_ONE
+
+
+def test_own_password_change_ends_browser_sessions_but_not_our_tokens(
+    m365_emulator: RunningEmulator, browser: Browser, approved: App
+) -> None:
+    token = approved.tokens_for(browser, TOM)["refresh_token"]
+    m365_emulator.control("POST", f"/users/{TOM}/change-password")
+
+    assert browser.open(approved.authorize_url(login_hint=TOM)).heading == "Password"
+    assert approved.refresh(token).status_code == 200
+
+
+def test_reset_by_an_administrator_ends_our_tokens_too(
+    m365_emulator: RunningEmulator, browser: Browser, approved: App
+) -> None:
+    token = approved.tokens_for(browser, TOM)["refresh_token"]
+    m365_emulator.control("POST", f"/users/{TOM}/reset-password")
+
+    assert aadsts(approved.refresh(token)) == 50173
+    assert "refresh_token" in approved.tokens_for(browser, TOM)

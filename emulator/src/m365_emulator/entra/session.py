@@ -55,7 +55,8 @@ class Session:
                 continue
             revoked = revoked_at(user.tenant, user)
             is_old = not 0 <= (now - account.signed_in_at).total_seconds() < SESSION_SECONDS
-            if is_old or (revoked is not None and account.signed_in_at < revoked):
+            ended = [moment for moment in (revoked, user.browser_sessions_valid_from) if moment is not None]
+            if is_old or any(account.signed_in_at < moment for moment in ended):
                 continue
             found.append(account)
         return cls(world, found)

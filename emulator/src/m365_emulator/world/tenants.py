@@ -94,6 +94,8 @@ class User:
     """For guests: the identity in the home tenant."""
     sessions_valid_from: datetime | None = None
     """Refresh tokens and sessions issued earlier are dead."""
+    browser_sessions_valid_from: datetime | None = None
+    """Browser sessions begun earlier are over, refresh tokens of servers are not: a changed password."""
     mfa_required: bool = False
     password_expired: bool = False
     given_name: str | None = None

@@ -56,6 +56,7 @@ def routes(world: World) -> list[BaseRoute]:
         ("DELETE", "/control/users/{user}", people_calls.delete_user),
         ("POST", "/control/users/{user}/revoke-sessions", people_calls.revoke_user),
         ("POST", "/control/users/{user}/reset-password", people_calls.revoke_user),
+        ("POST", "/control/users/{user}/change-password", people_calls.change_password),
         ("GET", "/control/apps", app_calls.apps),
         ("GET", "/control/apps/{app_id}", app_calls.app_detail),
         ("PATCH", "/control/apps/{app_id}", app_calls.change_app),

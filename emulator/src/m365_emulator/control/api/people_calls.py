@@ -94,3 +94,13 @@ def revoke_user(world: World, request: Request, body: Body) -> Body:
     user = named_user(world, request)
     user.sessions_valid_from = world.clock.now()
     return views.user(user)
+
+
+def change_password(world: World, request: Request, body: Body) -> Body:
+    """Let the person change their own password: browsers are signed out, tokens of servers live on.
+
+    Source: learn.microsoft.com/entra/identity-platform/refresh-tokens
+    """
+    user = named_user(world, request)
+    user.browser_sessions_valid_from = world.clock.now()
+    return views.user(user)
