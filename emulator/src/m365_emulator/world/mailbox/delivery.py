@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 
 from . import inbox_rules, meeting_messages
+from .copies import copy_attachment
 from .errors import InvalidRecipients, NotAllowed
 from .folder import Folder
-from .item import Attachment, Body, PropertyKey, PropertyValue, Recipient
+from .item import Body, PropertyKey, PropertyValue, Recipient
 from .message import NON_DELIVERY_CLASS, Message
 from .store import DeleteMode, Mailbox
 from .threads import continue_thread, new_message_id, start_thread
@@ -113,22 +114,7 @@ def receive(mailbox: Mailbox, message: Message) -> Message:
 
 def _copy_for(mailbox: Mailbox, message: Message) -> Message:
     now = mailbox.now()
-    attachments = [
-        Attachment(
-            mailbox.random_key(),
-            part.name,
-            part.content_type,
-            part.content,
-            now,
-            part.is_inline,
-            part.content_id,
-            part.content_location,
-            part.item,
-            part.source_url,
-            part.declared_size,
-        )
-        for part in message.attachments or ()
-    ]
+    attachments = [copy_attachment(mailbox, part) for part in message.attachments or ()]
     meeting = message.meeting.copy() if message.meeting is not None else None
     return Message(
         subject=message.subject,

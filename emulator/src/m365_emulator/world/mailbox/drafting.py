@@ -6,7 +6,8 @@ import html
 from typing import TYPE_CHECKING
 
 from .bodies import to_html
-from .item import Attachment, Body, Recipient
+from .copies import copy_attachment
+from .item import Body, Recipient
 from .message import Message
 from .threads import bare_subject, continue_thread, new_message_id, start_thread
 
@@ -63,23 +64,6 @@ def forward(
     passed_on.to = recipients
     passed_on.attachments = [copy_attachment(mailbox, part) for part in original.attachments or ()] or None
     return passed_on
-
-
-def copy_attachment(mailbox: Mailbox, part: Attachment) -> Attachment:
-    """Return a copy of an attachment under a key of its own."""
-    return Attachment(
-        mailbox.random_key(),
-        part.name,
-        part.content_type,
-        part.content,
-        mailbox.now(),
-        part.is_inline,
-        part.content_id,
-        part.content_location,
-        part.item,
-        part.source_url,
-        part.declared_size,
-    )
 
 
 def _follow_up(mailbox: Mailbox, original: Message, prefix: str, comment: str | Body) -> Message:

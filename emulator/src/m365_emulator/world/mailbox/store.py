@@ -3,63 +3,33 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from .changes import Change, ChangeKind, ChangeLog
+from .changes import Change, ChangeKind
+from .copies import clone_item, copy_attachment
 from .errors import (
     ChangeConflict,
-    FolderExists,
     FolderNotFound,
     FolderProtected,
     InvalidContent,
     ItemNotFound,
 )
 from .event import CalendarEvent
-from .folder import CALENDAR, MAIL, WELL_KNOWN_FOLDERS, CalendarLook, Folder
+from .folder import Folder
+from .folder_tree import FolderTree
 from .ids import IdCodec, IdFormat, ItemKey, ObjectKey
 from .item import NOT_SET, Attachment, Item
 from .message import Message
 from .recurrence import occurrence_at
 from .settings import MailboxSettings
+from .surroundings import MailboxOwner, MailboxWorld
 
 if TYPE_CHECKING:
     from .rules import MessageRule
-
-
-class Clock(Protocol):
-    """Tells the world's time, aware UTC."""
-
-    def now(self) -> datetime: ...
-
-
-class MailboxWorld(Protocol):
-    """What a mailbox needs of the world around it."""
-
-    @property
-    def clock(self) -> Any: ...
-
-    def find_mailbox(self, address_or_guid: str) -> Mailbox | None: ...
-
-    def find_tenant(self, id_or_domain: str) -> Any: ...
-
-    def find_user(self, address_or_oid: str) -> Any: ...
-
-
-class MailboxOwner(Protocol):
-    """What a mailbox needs of the user it belongs to."""
-
-    @property
-    def oid(self) -> str: ...
-    @property
-    def upn(self) -> str: ...
-    @property
-    def mail(self) -> str | None: ...
-    @property
-    def display_name(self) -> str: ...
 
 
 class DeleteMode(StrEnum):
@@ -74,7 +44,6 @@ class DeleteMode(StrEnum):
     """Out of the mailbox at once (EWS HardDelete)."""
 
 
-Subscriber = Callable[[Change], None]
 ITEM_FIELDS_OF_ORDER = frozenset({"received_at", "start"})
 
 
@@ -96,7 +65,7 @@ class Permissions:
     send_on_behalf: set[str] = field(default_factory=lambda: set[str]())
 
 
-class Mailbox:
+class Mailbox(FolderTree):
     """One person's mailbox, behind Graph and EWS alike.
 
     Args:
@@ -107,7 +76,7 @@ class Mailbox:
     """
 
     def __init__(self, world: MailboxWorld, owner: MailboxOwner, guid: str, time_zone: str = "UTC") -> None:
-        self.world = world
+        super().__init__(world)
         self.owner = owner
         self.guid = guid.lower()
         self.rng = random.Random(f"mailbox {self.guid}")  # noqa: S311 - repeatable on purpose
@@ -118,30 +87,13 @@ class Mailbox:
         self.categories: list[Category] = []
         self.rules: list[MessageRule] = []
         self.auto_replied: set[str] = set()
-        self.log = ChangeLog()
-        self.change_number = 1000
-        self._counter = 0x0900
-        self._folders: dict[int, Folder] = {}
-        self._well_known: dict[str, Folder] = {}
         self._items: dict[int, Item] = {}
         self._by_entry: dict[int, Item] = {}
         self._by_message_id: dict[str, list[Item]] = {}
         self._events_by_uid: dict[str, int] = {}
-        self._subscribers: list[Subscriber] = []
         self._sorted_mail: list[Item] | None = None
-        for row in WELL_KNOWN_FOLDERS:
-            parent = self._well_known[row.parent] if row.parent else None
-            folder = self._new_folder(parent, row.display_name, row.folder_class)
-            folder.well_known, folder.is_hidden, folder.is_search = row.name, row.is_hidden, row.is_search
-            if folder.is_calendar:
-                folder.calendar = CalendarLook()
-            self._well_known[row.name] = folder
 
-    # -- the owner and the time --------------------------------------------------------------------------------
-
-    def now(self) -> datetime:
-        """Return the world's time, whole seconds, UTC."""
-        return self.world.clock.now().replace(microsecond=0)
+    # -- the owner ---------------------------------------------------------------------------------------------
 
     @property
     def address(self) -> str:
@@ -158,100 +110,6 @@ class Mailbox:
         return self.settings.time_zone
 
     # -- folders -----------------------------------------------------------------------------------------------
-
-    @property
-    def root(self) -> Folder:
-        """The very top, above msgfolderroot."""
-        return self._well_known["root"]
-
-    @property
-    def calendar(self) -> Folder:
-        """The default calendar."""
-        return self._well_known["calendar"]
-
-    @property
-    def folders(self) -> Iterable[Folder]:
-        """Every folder, in the order they were made."""
-        return self._folders.values()
-
-    def well_known(self, name: str) -> Folder:
-        """Return a well-known folder by its name in any case; raises FolderNotFound."""
-        folder = self._well_known.get(name.lower())
-        if folder is None:
-            raise FolderNotFound
-        return folder
-
-    def find_well_known(self, name: str) -> Folder | None:
-        """Return a well-known folder by its name in any case, or None."""
-        return self._well_known.get(name.lower())
-
-    def folder(self, number: int) -> Folder:
-        """Return a folder by number; raises FolderNotFound."""
-        folder = self._folders.get(number)
-        if folder is None:
-            raise FolderNotFound
-        return folder
-
-    def find_folder_named(self, parent: Folder, display_name: str) -> Folder | None:
-        """Return the child folder with that name, compared without regard to case."""
-        wanted = display_name.casefold()
-        return next(
-            (child for child in parent.children.values() if child.display_name.casefold() == wanted), None
-        )
-
-    def create_folder(
-        self, parent: Folder, display_name: str, folder_class: str = MAIL, *, is_hidden: bool = False
-    ) -> Folder:
-        """Make a folder.
-
-        Raises:
-            FolderExists: A sibling has that name.
-            InvalidContent: The name is empty or longer than 255 characters.
-        """
-        _check_folder_name(display_name)
-        if self.find_folder_named(parent, display_name) is not None:
-            raise FolderExists(f"A folder with the specified name already exists., {display_name}")
-        folder = self._new_folder(parent, display_name, folder_class)
-        folder.is_hidden = is_hidden
-        if folder_class.startswith(CALENDAR):
-            folder.calendar = CalendarLook()
-        self._log_folder(folder, ChangeKind.CREATED)
-        self._log_folder(parent, ChangeKind.UPDATED)
-        return folder
-
-    def rename_folder(self, folder: Folder, display_name: str) -> None:
-        """Give a folder another name; raises like `create_folder`, and FolderProtected for well-known ones."""
-        _check_folder_name(display_name)
-        if folder.well_known is not None and not folder.is_calendar:
-            raise FolderProtected("Distinguished folders cannot be renamed.")
-        sibling = self.find_folder_named(folder.parent, display_name) if folder.parent else None
-        if sibling is not None and sibling is not folder:
-            raise FolderExists
-        folder.display_name = display_name
-        self._log_folder(folder, ChangeKind.UPDATED)
-
-    def touch_folder(self, folder: Folder) -> None:
-        """Record that something of the folder itself changed."""
-        self._log_folder(folder, ChangeKind.UPDATED)
-
-    def move_folder(self, folder: Folder, parent: Folder) -> None:
-        """Hang a folder under another; its number, and so its id, stays."""
-        if folder.well_known is not None:
-            raise FolderProtected("Distinguished folders cannot be moved.")
-        if parent.is_within(folder):
-            raise InvalidContent("A folder cannot be moved into itself.", "destinationId")
-        if self.find_folder_named(parent, folder.display_name) is not None:
-            raise FolderExists
-        old = folder.parent
-        if old is not None:
-            del old.children[folder.number]
-        folder.parent = parent
-        parent.children[folder.number] = folder
-        self._log_folder(folder, ChangeKind.UPDATED)
-        for end in (old, parent):
-            if end is not None:
-                self._log_folder(end, ChangeKind.UPDATED)
-        self._sorted_mail = None
 
     def copy_folder(self, folder: Folder, parent: Folder) -> Folder:
         """Copy a folder with everything in it."""
@@ -467,9 +325,9 @@ class Mailbox:
 
     def copy(self, item: Item, folder: Folder) -> Item:
         """Copy an item; the copy is a new item with keys of its own."""
-        twin = _clone(item)
+        twin = clone_item(item)
         if twin.attachments is not None:
-            twin.attachments = [self._copy_attachment(part) for part in twin.attachments]
+            twin.attachments = [copy_attachment(self, part) for part in twin.attachments]
         twin.identity = self.next_number()
         twin.entry = twin.identity
         twin.created_at = twin.modified_at = self.now()
@@ -513,64 +371,11 @@ class Mailbox:
         item.attachments = left or None
         self.touch(item)
 
-    # -- changes -----------------------------------------------------------------------------------------------
-
-    def begin_round(self) -> int:
-        """Return the change number at which a new round of synchronization begins."""
-        self.change_number = max(self.change_number, self.log.floor)
-        return self.change_number
-
-    def subscribe(self, callback: Subscriber) -> Callable[[], None]:
-        """Call `callback` with every change from now on; returns a function that ends it.
-
-        The callback runs inside the change and must neither block nor change the mailbox.
-        """
-        self._subscribers.append(callback)
-
-        def unsubscribe() -> None:
-            if callback in self._subscribers:
-                self._subscribers.remove(callback)
-
-        return unsubscribe
-
-    def next_number(self) -> int:
-        """Return a number never used before in this mailbox."""
-        self._counter += 1
-        return self._counter
-
     def random_key(self) -> bytes:
         """Return 16 fresh bytes from the mailbox's own generator."""
         return self.rng.randbytes(16)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave subscribers out of snapshots: they belong to whoever runs, and come back by themselves."""
-        return self.__dict__ | {"_subscribers": []}
-
     # -- inside ------------------------------------------------------------------------------------------------
-
-    def _new_folder(self, parent: Folder | None, display_name: str, folder_class: str) -> Folder:
-        folder = Folder(self.next_number(), parent, display_name, folder_class)
-        self.change_number += 1
-        folder.change = self.change_number
-        self._folders[folder.number] = folder
-        if parent is not None:
-            parent.children[folder.number] = folder
-        return folder
-
-    def _copy_attachment(self, part: Attachment) -> Attachment:
-        return Attachment(
-            self.random_key(),
-            part.name,
-            part.content_type,
-            part.content,
-            part.modified_at,
-            part.is_inline,
-            part.content_id,
-            part.content_location,
-            part.item,
-            part.source_url,
-            part.declared_size,
-        )
 
     def _move(self, item: Item, folder: Folder, kind: ChangeKind, *, is_soft: bool = False) -> None:
         old_folder, old_entry = item.folder, item.entry
@@ -616,6 +421,9 @@ class Mailbox:
 
     def _forget_order(self, folder: Folder) -> None:
         folder.sorted_items.clear()
+        self._tree_changed()
+
+    def _tree_changed(self) -> None:
         self._sorted_mail = None
 
     def _index(self, item: Item) -> None:
@@ -636,55 +444,6 @@ class Mailbox:
         elif isinstance(item, CalendarEvent) and self._events_by_uid.get(item.uid) == item.identity:
             del self._events_by_uid[item.uid]
 
-    def _log_item(
-        self,
-        item: Item,
-        kind: ChangeKind,
-        *,
-        is_new_mail: bool = False,
-        is_copy: bool = False,
-        other: tuple[int, int] | None = None,
-        occurrence: datetime | None = None,
-    ) -> None:
-        self._log(
-            Change(
-                self.change_number,
-                kind,
-                item.folder.number,
-                item.identity,
-                item.entry,
-                item.modified_at,
-                item.item_class,
-                is_new_mail=is_new_mail,
-                is_copy=is_copy,
-                other_folder=other[0] if other else None,
-                other_entry=other[1] if other else None,
-                occurrence=occurrence,
-            )
-        )
-
-    def _log_folder(self, folder: Folder, kind: ChangeKind) -> None:
-        self.change_number += 1
-        folder.change = self.change_number
-        parent = folder.parent.number if folder.parent else folder.number
-        self._log(
-            Change(
-                self.change_number,
-                kind,
-                parent,
-                0,
-                folder.number,
-                self.now(),
-                folder.folder_class,
-                is_folder=True,
-            )
-        )
-
-    def _log(self, change: Change) -> None:
-        self.log.append(change)
-        for subscriber in list(self._subscribers):
-            subscriber(change)
-
 
 def new_uid(rng: random.Random) -> str:
     """Return an iCalendar UID as Exchange makes them (a GlobalObjectId in hexadecimal)."""
@@ -699,24 +458,3 @@ def new_uid(rng: random.Random) -> str:
 
 def _keys(place: tuple[int, int], identity: int) -> tuple[int, int, int]:
     return place[0], identity, place[1]
-
-
-def _check_folder_name(display_name: str) -> None:
-    if not display_name.strip():
-        raise InvalidContent("The folder name is empty.", "displayName")
-    if len(display_name) > 255:
-        raise InvalidContent("The folder name is longer than 255 characters.", "displayName")
-
-
-def _clone(item: Item) -> Item:
-    twin = object.__new__(type(item))
-    for owner in type(item).__mro__:
-        for name in getattr(owner, "__slots__", ()):
-            setattr(twin, name, getattr(item, name))
-    if item.properties is not None:
-        twin.properties = dict(item.properties)
-    if isinstance(item, CalendarEvent) and isinstance(twin, CalendarEvent):
-        twin.attendees = [attendee.copy() for attendee in item.attendees]
-        twin.exceptions = dict(item.exceptions)
-        twin.cancelled = set(item.cancelled)
-    return twin
