@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -225,6 +226,12 @@ class SQLConnectionStore:
             .order_by(connections.c.created_at.desc(), connections.c.id)
         )
         rows = (await self._connection.execute(statement)).mappings()
+        return tuple(_connection(row) for row in rows)
+
+    async def get_many(self, connection_ids: Sequence[str]) -> tuple[Connection, ...]:
+        """Return those of these connections that exist, in no order."""
+        statement = select(connections).where(connections.c.id.in_(connection_ids))
+        rows = (await self._connection.execute(statement)).mappings().all()
         return tuple(_connection(row) for row in rows)
 
     async def find_by_reference(self, reference: str) -> Connection | None:

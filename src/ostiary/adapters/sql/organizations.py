@@ -79,7 +79,7 @@ _MOST_CANDIDATES: Final = 10
 """More organizations than this with the same domain is a mistake that a person must sort out."""
 
 _ORGANIZATION_NAME: Final = func.lower(organizations.c.name)
-_MEMBER_NAME: Final = func.lower(members.c.display_name)
+MEMBER_NAME: Final = func.lower(members.c.display_name)
 
 
 class SQLOrganizationStore:
@@ -159,7 +159,7 @@ class SQLOrganizationStore:
             after = select(_ORGANIZATION_NAME, organizations.c.id).where(organizations.c.id == cursor)
             last = (await self._connection.execute(after)).one_or_none()
             if last is None:
-                raise _no_page()
+                raise no_such_page()
             statement = statement.where(tuple_(_ORGANIZATION_NAME, organizations.c.id) > tuple_(*last))
         rows = (await self._connection.execute(statement)).mappings().all()
         found = tuple(_organization(row) for row in rows[:limit])
@@ -227,20 +227,20 @@ class SQLMemberStore:
     ) -> Page[Member]:
         statement = (
             select(members)
-            .where(*_filters(organization_id, search, licensed, role))
-            .order_by(_MEMBER_NAME, members.c.id)
+            .where(*member_filters(organization_id, search, licensed, role))
+            .order_by(MEMBER_NAME, members.c.id)
             .limit(limit + 1)
         )
         if cursor is not None:
-            after = select(_MEMBER_NAME, members.c.id).where(
+            after = select(MEMBER_NAME, members.c.id).where(
                 members.c.id == cursor, members.c.organization_id == organization_id
             )
             last = (await self._connection.execute(after)).one_or_none()
             if last is None:
-                raise _no_page()
-            statement = statement.where(tuple_(_MEMBER_NAME, members.c.id) > tuple_(*last))
+                raise no_such_page()
+            statement = statement.where(tuple_(MEMBER_NAME, members.c.id) > tuple_(*last))
         rows = (await self._connection.execute(statement)).mappings().all()
-        found = tuple(_member(row) for row in rows[:limit])
+        found = tuple(member_of_row(row) for row in rows[:limit])
         return Page(found, found[-1].id if len(rows) > limit else None)
 
     async def count(
@@ -250,7 +250,7 @@ class SQLMemberStore:
         statement = (
             select(func.count())
             .select_from(members)
-            .where(*_filters(organization_id, search, licensed, None))
+            .where(*member_filters(organization_id, search, licensed, None))
         )
         return (await self._connection.execute(statement)).scalar_one()
 
@@ -261,12 +261,13 @@ class SQLMemberStore:
         # An address is no key, so two members may share one: the oldest wins, always the same.
         statement = select(members).where(*conditions).order_by(members.c.created_at, members.c.id).limit(1)
         row = (await self._connection.execute(statement)).mappings().one_or_none()
-        return None if row is None else _member(row)
+        return None if row is None else member_of_row(row)
 
 
-def _filters(
+def member_filters(
     organization_id: str, search: str | None, licensed: bool | None, role: MemberRole | None
 ) -> list[Any]:
+    """Conditions of the member lists, here and in the roster."""
     conditions: list[Any] = [members.c.organization_id == organization_id]
     if search:
         conditions.append(
@@ -328,7 +329,8 @@ def _member_values(member: Member) -> dict[str, Any]:
     }
 
 
-def _member(row: RowMapping) -> Member:
+def member_of_row(row: RowMapping) -> Member:
+    """Return the member that a row of the table holds."""
     return Member(
         id=row["id"],
         organization_id=row["organization_id"],
@@ -351,5 +353,6 @@ def _no_member() -> NotFound:
     return NotFound("There is no such person in this organization.")
 
 
-def _no_page() -> InvalidRequest:
+def no_such_page() -> InvalidRequest:
+    """The refusal of a cursor that fits no row of the list."""
     return InvalidRequest("This page of the list no longer exists. Start at the first one.", field="cursor")

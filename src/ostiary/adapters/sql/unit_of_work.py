@@ -26,6 +26,7 @@ from ostiary.adapters.sql.consent import SQLAdminConsentLinkStore, SQLConsentAtt
 from ostiary.adapters.sql.idempotency import SQLIdempotencyStore
 from ostiary.adapters.sql.jobs import SQLJobQueue
 from ostiary.adapters.sql.organizations import SQLMemberStore, SQLOrganizationStore
+from ostiary.adapters.sql.roster import SQLRoster
 from ostiary.adapters.sql.signin import SQLAuthorizationRequestStore
 from ostiary.adapters.sql.tenants import SQLTenantStore
 from ostiary.core.kernel.clock import Clock
@@ -87,6 +88,10 @@ class UnitOfWork:
     @property
     def connect_sessions(self) -> SQLConnectSessionStore:
         return SQLConnectSessionStore(self._connection)
+
+    @property
+    def roster(self) -> SQLRoster:
+        return SQLRoster(self._connection)
 
     @property
     def refresh_tokens(self) -> SQLRefreshTokenStore:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 from urllib.parse import urlencode
 
@@ -10,10 +9,10 @@ from fastapi import APIRouter, Form, Query, Request, Response
 
 from ostiary.core.access.model import Permission
 from ostiary.core.connections.model import Connection, ConnectionStatus
+from ostiary.core.connections.roster import RosterEntry
 from ostiary.core.kernel.errors import Conflict, InvalidRequest
-from ostiary.core.organizations.model import Member
 from ostiary.entrypoints.console.shell import PAGE_SIZE, render_console
-from ostiary.entrypoints.console.words import CONNECTION_WORDS, Word
+from ostiary.entrypoints.console.words import CONNECTION_WORDS, SHOWN_STATUSES
 from ostiary.entrypoints.web.context import actor, organization_id, services
 from ostiary.entrypoints.web.permissions import requires
 from ostiary.entrypoints.web.templates import see_other
@@ -35,34 +34,16 @@ _LICENSED: Final[dict[Show, bool | None]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class MemberRow:
-    """One person with the connection that counts."""
-
-    member: Member
-    connection: Connection | None
-
-    @property
-    def word(self) -> Word:
-        """The status in one of the seven words."""
-        status = ConnectionStatus.NOT_CONNECTED if self.connection is None else self.connection.status
-        return CONNECTION_WORDS[status]
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether there is a connection that is not over."""
-        return self.connection is not None
-
-
 @router.get("/console/members", dependencies=[requires(Permission.CONSOLE_READ)])
 async def show_members(
     request: Request,
     show: Show = "all",
+    status: ConnectionStatus | None = None,
     q: Annotated[str, Query(max_length=100)] = "",
     after: Annotated[str | None, Query(max_length=40)] = None,
 ) -> Response:
     """List people, with search and filters in the address."""
-    return await _list(request, show=show, q=q, after=after)
+    return await _list(request, show=show, status=status, q=q, after=after)
 
 
 @router.post("/console/members/licences", dependencies=[requires(Permission.CONSOLE_MANAGE)])
@@ -71,6 +52,7 @@ async def change_licences(
     action: Annotated[Literal["give", "take"], Form()],
     member: Annotated[list[str], Form(default_factory=list)],
     show: Annotated[Show, Form()] = "all",
+    status: Annotated[str, Form(max_length=30)] = "",
     q: Annotated[str, Form(max_length=100)] = "",
 ) -> Response:
     """Give licences to the chosen people or take them away: all of them or none."""
@@ -80,9 +62,16 @@ async def change_licences(
         await change(member, organization_id=organization_id(request), actor=actor(request))
     except (Conflict, InvalidRequest) as refusal:
         return await _list(
-            request, show=show, q=q, after=None, problem=refusal.message, chosen=member, status_code=409
+            request,
+            show=show,
+            status=ConnectionStatus(status) if status in ConnectionStatus else None,
+            q=q,
+            after=None,
+            problem=refusal.message,
+            chosen=member,
+            status_code=409,
         )
-    query = urlencode({key: value for key, value in (("show", show), ("q", q)) if value})
+    query = urlencode({key: value for key, value in (("show", show), ("status", status), ("q", q)) if value})
     return see_other(f"/console/members?{query}")
 
 
@@ -135,7 +124,7 @@ async def show_member(request: Request, member_id: str) -> Response:
         request,
         "console/member.html",
         section="members",
-        row=MemberRow(member, current_connection(connections)),
+        row=RosterEntry(member, current_connection(connections)),
         connections=connections,
         words=CONNECTION_WORDS,
         records=history.items,
@@ -174,45 +163,48 @@ async def _list(
     request: Request,
     *,
     show: Show,
+    status: ConnectionStatus | None,
     q: str,
     after: str | None,
     problem: str | None = None,
     chosen: list[str] | None = None,
     status_code: int = 200,
 ) -> Response:
-    own = organization_id(request)
+    search = q.strip() or None
+    if show == "waiting":
+        status = ConnectionStatus.NOT_CONNECTED
     async with services(request).transactions() as transaction:
-        page = await transaction.members.page(
+        own = organization_id(request)
+        page = await transaction.roster.page(
             organization_id=own,
-            search=q.strip() or None,
+            search=search,
             licensed=_LICENSED[show],
+            status=status,
             cursor=after,
             limit=PAGE_SIZE,
         )
-        count = await transaction.members.count(own, search=q.strip() or None, licensed=_LICENSED[show])
-        rows = [
-            MemberRow(member, current_connection(await transaction.connections.list_for_member(member.id)))
-            for member in page.items
-        ]
-    if show == "waiting":
-        rows = [row for row in rows if not row.is_connected]
-    query = {key: value for key, value in (("show", show), ("q", q)) if value and value != "all"}
+        count = await transaction.roster.count(
+            organization_id=own, search=search, licensed=_LICENSED[show], status=status
+        )
+    given = {"show": show if show != "all" else "", "status": status if show != "waiting" else "", "q": q}
+    query = {key: value for key, value in given.items() if value}
     next_query = urlencode({**query, "after": page.next_cursor}) if page.next_cursor else None
-    first_query = urlencode(query)
     return await render_console(
         request,
         "console/members.html",
         section="members",
         status_code=status_code,
-        rows=rows,
-        count=None if show == "waiting" else count,
+        rows=page.items,
+        count=count,
         show=show,
+        status=status if show != "waiting" else None,
+        statuses=[(each, CONNECTION_WORDS[each].text) for each in SHOWN_STATUSES],
         q=q,
         filters=FILTERS,
         problem=problem,
         chosen=chosen or [],
         next_href=next_query and f"/console/members?{next_query}",
-        first_href="/console/members" + (f"?{first_query}" if first_query else ""),
+        first_href="/console/members" + (f"?{urlencode(query)}" if query else ""),
         on_first=after is None,
     )
 

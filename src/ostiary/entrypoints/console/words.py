@@ -36,6 +36,16 @@ CONNECTION_WORDS: Final = {
     ConnectionStatus.DISCONNECTED: Word("Disconnected", "", "cross"),
 }
 
+SHOWN_STATUSES: Final = (
+    ConnectionStatus.NOT_CONNECTED,
+    ConnectionStatus.WAITING_FOR_APPROVAL,
+    ConnectionStatus.CONNECTED,
+    ConnectionStatus.NEEDS_SIGN_IN,
+    ConnectionStatus.FAILING,
+    ConnectionStatus.PAUSED,
+)
+"""The statuses a list of people can be narrowed to; nobody stays disconnected, they are not connected."""
+
 FILTERED_STATUSES: Final = (
     ConnectionStatus.CONNECTED,
     ConnectionStatus.NEEDS_SIGN_IN,
