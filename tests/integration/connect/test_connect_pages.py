@@ -209,6 +209,20 @@ async def test_reconnect_shows_the_same_page_and_keeps_the_id(company: Company) 
     assert (only.id, only.token_version) == (first.id, 2)
 
 
+async def test_the_reconnect_address_works_through_a_session_of_the_same_member(company: Company) -> None:
+    await company.approve()
+    first = await company.confirm(await company.go())
+    assert "Start from Larkspur" in (await company.browser.open(f"/connect/reconnect/{first.id}")).text
+    await company.browser.open(await company.session(return_url=None))
+    page = await company.browser.open(f"/connect/reconnect/{first.id}")
+    assert page.h1 == "Sign in again"
+    done = await company.browser.sign_in(await company.browser.press(page, "Continue to Microsoft"), TOM)
+    assert done.h1 == "Connected"
+    await company.browser.open(await company.session(return_url=None, member_id="mem_2"))
+    strange = await company.browser.open(f"/connect/reconnect/{first.id}")
+    assert (strange.status, strange.h1) == (404, "We lost track of this sign-in")
+
+
 async def test_connected_already_says_so_and_lets_a_person_reconnect(company: Company) -> None:
     await company.approve()
     first = await company.confirm(await company.go())
