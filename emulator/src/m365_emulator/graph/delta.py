@@ -1,38 +1,28 @@
 """Delta queries: what changed in a folder, in the folder tree, in a window of a calendar.
 
-A token holds everything needed to go on: the place, the change number the round began at, what has been handed out.
-It is readable only by the emulator (base64 of JSON with a key), and no state is kept for it. Source: Graph delta query.
+Source: Graph delta query overview, messages, events.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
-
-import orjson
 
 from m365_emulator.world.mailbox import CalendarEvent, ChangeKind, Folder, Item, Message
-from m365_emulator.world.mailbox.errors import ChangesForgotten
 from m365_emulator.world.mailbox.recurrence import expand
 
 from .access import CALENDAR_READ, CALENDAR_READ_BASIC, MAIL_READ, MAIL_READ_BASIC
 from .calendars import calendar_of
 from .call import Call, Reply
-from .errors import GraphError, bad_request
+from .delta_rounds import adopt_options, changes_page, full_page, round_of
+from .errors import bad_request
 from .events import in_window, window_of
 from .expansions import expanders
 from .folders import folder_of
 from .getters import message_listing
 from .messages import newest_first
 from .odata.filters import Both, Compare, Node, compile_filter, parse_filter
-from .odata.options import QueryOptions, parse_options
 from .operations import Operations
 from .shapes.events import EVENT, event_json
 from .shapes.folders import FOLDER, folder_json
@@ -40,7 +30,6 @@ from .shapes.messages import MESSAGE, message_json
 from .shapes.values import moment_in_zone
 
 operations = Operations()
-PAGE = 10
 FILTERED_LIMIT = 5000
 """Source: Graph message delta, at most 5,000 messages with $filter."""
 
@@ -49,8 +38,8 @@ FILTERED_LIMIT = 5000
 def messages(call: Call) -> Reply:
     """Return the messages of a folder, or what changed since a round ended."""
     folder = folder_of(call, call.arguments["folder"])
-    state = _state(call, "messages", str(folder.number))
-    _adopt_options(call, state)
+    state = round_of(call, "messages", str(folder.number))
+    adopt_options(call, state)
     chosen = MESSAGE.selection(call)
     expanding = expanders(call)
     test = _message_filter(call)
@@ -69,15 +58,15 @@ def messages(call: Call) -> Reply:
         found = [item for item in everything if test is None or test(item)]
         if test is not None:
             del found[FILTERED_LIMIT:]
-        return _full_page(call, state, found, _place_of_message, render)
-    return _changes_page(call, state, _message_changes(call, folder, state, test, wanted, render))
+        return full_page(call, state, found, _place_of_message, render)
+    return changes_page(call, state, _message_changes(call, folder, state, test, wanted, render))
 
 
 @operations.get("/{mailbox}/mailFolders/delta", MAIL_READ_BASIC)
 def folders(call: Call) -> Reply:
     """Return all mail folders, or what changed since a round ended."""
-    state = _state(call, "folders", "")
-    _adopt_options(call, state)
+    state = round_of(call, "folders", "")
+    adopt_options(call, state)
     chosen = FOLDER.selection(call)
     top = call.mailbox.well_known("msgfolderroot")
 
@@ -86,7 +75,7 @@ def folders(call: Call) -> Reply:
 
     if state["k"] == "full":
         tree = sorted((one for one in top.walk() if one.is_mail), key=lambda one: one.number)
-        return _full_page(call, state, tree, lambda one: [one.number], render)
+        return full_page(call, state, tree, lambda one: [one.number], render)
     found: list[dict[str, Any]] = []
     for change in call.mailbox.log.hierarchy_since(state["n"], state["e"]):
         identity = call.mailbox.ids.folder_rest_id(change.entry)
@@ -102,7 +91,7 @@ def folders(call: Call) -> Reply:
             folder = call.mailbox.folder(change.entry)
             if folder.is_mail and folder.is_within(top) and folder is not top:
                 found.append(render(folder))
-    return _changes_page(call, state, found)
+    return changes_page(call, state, found)
 
 
 @operations.get("/{mailbox}/calendarView/delta", CALENDAR_READ_BASIC, basic=CALENDAR_READ)
@@ -205,7 +194,7 @@ def _view(call: Call, folder: Folder) -> Reply:
         raise bad_request(
             "The query parameter '$orderby' is not supported with change tracking.", "ErrorInvalidUrlQuery"
         )
-    state = _state(call, "view", str(folder.number))
+    state = round_of(call, "view", str(folder.number))
     if "w" in state:
         start, end = (datetime.fromtimestamp(second, UTC) for second in state["w"])
     else:
@@ -219,7 +208,7 @@ def _view(call: Call, folder: Folder) -> Reply:
         return {"@odata.type": "#microsoft.graph.event", **event_json(call, event, chosen)}
 
     if state["k"] == "full":
-        return _full_page(
+        return full_page(
             call, state, _with_masters(in_window(folder, start, end), call), _place_of_event, render
         )
     found: list[dict[str, Any]] = []
@@ -230,7 +219,7 @@ def _view(call: Call, folder: Folder) -> Reply:
         event = call.mailbox.find_item(change.identity)
         if isinstance(event, CalendarEvent):
             found.extend(_event_changes(call, folder, event, start, end, state["n"], render))
-    return _changes_page(call, state, found)
+    return changes_page(call, state, found)
 
 
 def _event_changes(
@@ -293,137 +282,3 @@ def _sparse(call: Call, event: CalendarEvent) -> dict[str, Any]:
         "seriesMasterId": master,
         "type": "occurrence",
     }
-
-
-# -- rounds --------------------------------------------------------------------------------------------------------
-
-
-def _state(call: Call, kind: str, place: str) -> dict[str, Any]:
-    """Return the state of the round a call continues, or that of a new one.
-
-    Raises:
-        GraphError: The token is no token of this place (400), or its changes are forgotten (410).
-    """
-    token = call.options.deltatoken or call.options.skiptoken
-    if token is None:
-        state: dict[str, Any] = {"t": kind, "p": place, "k": "full", "n": call.mailbox.begin_round()}
-        kept = [
-            (name, value)
-            for name, value in call.options.pairs
-            if name.lstrip("$").lower() in ("select", "filter", "orderby", "expand", "top")
-        ]
-        if kept:
-            state["q"] = kept
-        change_type = call.options.other("changeType")
-        if change_type:
-            if not set(change_type.split(",")) <= {"created", "updated", "deleted"}:
-                raise bad_request("The change type is invalid.", "ErrorInvalidParameter")
-            state["c"] = change_type
-        return state
-    state = _open(call, token)
-    if state.get("t") != kind or state.get("p") != place:
-        raise GraphError(400, "SyncStateInvalid", "The sync state is for another resource.")
-    if call.options.deltatoken is not None:
-        state = {**state, "k": "changes", "s": 0, "e": call.mailbox.change_number}
-    return state
-
-
-def _adopt_options(call: Call, state: dict[str, Any]) -> None:
-    """Put the options the round began with back into a call that continues it."""
-    if call.options.deltatoken is None and call.options.skiptoken is None:
-        return
-    kept = "&".join(f"{name}={quote(value, safe='')}" for name, value in state.get("q", ()))
-    adopted: QueryOptions = parse_options(kept)
-    adopted.others, adopted.pairs = call.options.others, call.options.pairs
-    adopted.skiptoken, adopted.deltatoken = call.options.skiptoken, call.options.deltatoken
-    call.options = adopted
-
-
-def _page_size(call: Call) -> int:
-    return call.preferences.max_page_size or call.options.top or PAGE
-
-
-def _full_page(
-    call: Call, state: dict[str, Any], items: Sequence[Any], place: Callable[[Any], list[float]], render: Any
-) -> Reply:
-    """Return the next page of a first round.
-
-    The round goes on behind the last item handed out, not at a count, so that nothing is left out when items come or
-    go while it runs; `place` gives each item's position, by which `items` are sorted.
-    """
-    size = _page_size(call)
-    start = bisect_right(items, state["a"], key=place) if "a" in state else 0
-    page = items[start : start + size]
-    value = [render(item) for item in page]
-    if start + size < len(items):
-        return _reply(call, value, "nextLink", "$skiptoken", {**state, "a": place(page[-1])})
-    return _reply(
-        call, value, "deltaLink", "$deltatoken", {name: part for name, part in state.items() if name != "a"}
-    )
-
-
-def _changes_page(call: Call, state: dict[str, Any], found: list[dict[str, Any]]) -> Reply:
-    start, size = state["s"], _page_size(call)
-    value = found[start : start + size]
-    if start + size < len(found):
-        return _reply(call, value, "nextLink", "$skiptoken", {**state, "s": start + size})
-    ended = {name: part for name, part in state.items() if name not in ("e", "s")}
-    return _reply(call, value, "deltaLink", "$deltatoken", {**ended, "n": state["e"]})
-
-
-def _reply(
-    call: Call, value: list[dict[str, Any]], link: str, parameter: str, state: dict[str, Any]
-) -> Reply:
-    url = f"{call.url}?{parameter}={_seal(call, state)}"
-    context = call.context(f"{state['t']}/$delta").replace("view/$delta", "calendarView/$delta")
-    return Reply(json={"@odata.context": context, "value": value, f"@odata.{link}": url})
-
-
-def _key(call: Call) -> bytes:
-    return hashlib.sha256(b"delta" + call.mailbox.replica).digest()
-
-
-def _seal(call: Call, state: dict[str, Any]) -> str:
-    content = orjson.dumps(state)
-    mark = hmac.new(_key(call), content, hashlib.sha256).digest()[:12]
-    return base64.urlsafe_b64encode(mark + content).decode().rstrip("=")
-
-
-def _open(call: Call, token: str) -> dict[str, Any]:
-    try:
-        raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
-    except (binascii.Error, ValueError) as error:
-        raise _bad_token() from error
-    mark, content = raw[:12], raw[12:]
-    if not hmac.compare_digest(mark, hmac.new(_key(call), content, hashlib.sha256).digest()[:12]):
-        raise _bad_token()
-    state = orjson.loads(content)
-    if not isinstance(state, dict):
-        raise _bad_token()
-    # Asking the log tells whether it still reaches back that far, on every page of a round.
-    try:
-        call.mailbox.log.check(state.get("n", 0))
-    except ChangesForgotten as error:
-        raise GraphError(
-            410, "SyncStateNotFound", str(error), headers={"Location": _fresh_url(call, state)}
-        ) from error
-    return state
-
-
-def _fresh_url(call: Call, state: dict[str, Any]) -> str:
-    """Return the URL of a new round with the options of the one that cannot be continued."""
-    pairs = [*state.get("q", ())]
-    if "w" in state:
-        names = ("startDateTime", "endDateTime")
-        pairs += [
-            (name, datetime.fromtimestamp(at, UTC).isoformat())
-            for name, at in zip(names, state["w"], strict=True)
-        ]
-    if "c" in state:
-        pairs.append(("changeType", state["c"]))
-    query = "&".join(f"{quote(name, safe='$')}={quote(value, safe='')}" for name, value in pairs)
-    return f"{call.url}?{query}" if query else call.url
-
-
-def _bad_token() -> GraphError:
-    return GraphError(400, "SyncStateInvalid", "The sync state is invalid or was tampered with.")
