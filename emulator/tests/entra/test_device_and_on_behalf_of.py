@@ -45,6 +45,18 @@ def test_device_waits_until_its_person_has_signed_in(
     assert app.refresh(answer.json()["refresh_token"]).status_code == 200
 
 
+def test_device_hears_that_its_person_declined(m365_emulator: RunningEmulator, browser: Browser) -> None:
+    app = App(m365_emulator.http_url, DESKTOP_ID, None)
+    m365_emulator.control("DELETE", f"/tenants/{HARBOUR}/grants")
+    m365_emulator.control("PATCH", f"/tenants/{HARBOUR}/policies", {"user_consent": "open"})
+    device = start(app)
+    page = browser.submit(browser.open("/devicelogin"), "/devicelogin", user_code=device["user_code"])
+    page = browser.press(browser.sign_in(page, TOM), "/permissions", "decision", "cancel")
+
+    assert page.heading == "You have not signed in"
+    assert poll(app, device).json()["error"] == "authorization_declined"
+
+
 def test_device_code_runs_out(m365_emulator: RunningEmulator) -> None:
     app = App(m365_emulator.http_url, DESKTOP_ID, None)
     device = start(app)

@@ -102,7 +102,10 @@ def parse_request(
         if not client_id:
             raise EntraError(900144, "Parameter: 'client_id'.")
         app = find_app(world, client_id, segment)
-        redirect_uri, platform = _reply_address(app, params.get("redirect_uri", ""))
+        if kind == "device":
+            redirect_uri, platform = "", "public"
+        else:
+            redirect_uri, platform = _reply_address(app, params.get("redirect_uri", ""))
     except EntraError as error:
         raise Stopped(error) from None
     if authority.segment == "consumers" and app.audience != "AzureADandPersonalMicrosoftAccount":

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from m365_emulator.entra.authorization import AuthorizationRequest, Refused, send_back
 from m365_emulator.entra.codes import AuthorizationCode, new_code_id, seal_code
 from m365_emulator.entra.errors import EntraError
+from m365_emulator.entra.grant_types.device_code import find_by_user_code
 from m365_emulator.entra.scopes import ScopeRequest
 from m365_emulator.entra.tokens import SignIn, client_info, issue_id_token
 from m365_emulator.web import render
@@ -87,8 +88,6 @@ def _code(
 
 
 def _finish_device(world: World, request: AuthorizationRequest, sign_in: SignIn) -> Response:
-    from m365_emulator.entra.grant_types.device_code import find_by_user_code
-
     device = find_by_user_code(world, request.params.get("user_code", ""))
     if device is None:
         raise Refused(EntraError(70020))
@@ -99,4 +98,16 @@ def _finish_device(world: World, request: AuthorizationRequest, sign_in: SignIn)
         "message.html",
         title="You have signed in",
         text=f"{request.app.display_name} goes on by itself. You can close this page.",
+    )
+
+
+def decline_device(world: World, request: AuthorizationRequest) -> Response:
+    """Tell the waiting device that its person said no, or was not let in."""
+    device = find_by_user_code(world, request.params.get("user_code", ""))
+    if device is not None:
+        device.status = "declined"
+    return render(
+        "message.html",
+        title="You have not signed in",
+        text=f"{request.app.display_name} is told. You can close this page.",
     )

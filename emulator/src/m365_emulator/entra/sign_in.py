@@ -7,13 +7,13 @@ anew each time, so a scenario chosen half-way takes effect at once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from m365_emulator.entra import pages
+from m365_emulator.entra.accounts import PERSONAL_DOMAINS, ask_address, choose_account, no_such_account
 from m365_emulator.entra.answers import base_url, correlation_id
 from m365_emulator.entra.authorization import (
     AuthorizationRequest,
@@ -31,39 +31,21 @@ from m365_emulator.entra.consent import (
     is_assigned,
 )
 from m365_emulator.entra.errors import EntraError
-from m365_emulator.entra.finish import finish
+from m365_emulator.entra.finish import decline_device, finish
 from m365_emulator.entra.flow import Flow
-from m365_emulator.entra.grant_types.call import policy_claims
+from m365_emulator.entra.gates import check_policies, resolve_identity
+from m365_emulator.entra.reviews import ask_reviewers
 from m365_emulator.entra.scopes import ScopeRequest
-from m365_emulator.entra.seal import unseal
-from m365_emulator.entra.session import Session, SignedIn
+from m365_emulator.entra.session import Session
+from m365_emulator.entra.step import Step
 from m365_emulator.entra.tokens import SignIn
 from m365_emulator.world.grants import ConsentRecord, record_consent
 from m365_emulator.world.resources import EXCHANGE
-from m365_emulator.world.tenants import GLOBAL_ADMINISTRATOR, Tenant, User
+from m365_emulator.world.seed.builder import add_tenant
+from m365_emulator.world.tenants import Tenant, User
 
 if TYPE_CHECKING:
     from m365_emulator.world.world import World
-
-PERSONAL_DOMAINS = frozenset({"outlook.com", "hotmail.com", "live.com", "msn.com", "gmail.com"})
-"""Addresses here belong to personal accounts."""
-
-
-@dataclass(slots=True)
-class Step:
-    """What one page needs: the flow, the checked request, the browser's session."""
-
-    world: World
-    http: Request
-    flow: Flow
-    request: AuthorizationRequest
-    scopes: ScopeRequest | None
-    session: Session
-
-    @property
-    def is_silent(self) -> bool:
-        """`prompt=none`: no page may be shown."""
-        return self.request.prompt == "none"
 
 
 def run(world: World, http: Request, flow: Flow) -> Response:
@@ -96,6 +78,8 @@ def guarded(world: World, http: Request, flow: Flow, do: Callable[[Step], Respon
 
 
 def _refuse(world: World, http: Request, request: AuthorizationRequest, refused: Refused) -> Response:
+    if request.kind == "device":
+        return decline_device(world, request)
     return send_error_back(
         world, request, refused.error, subcode=refused.subcode, correlation=correlation_id(http)
     )
@@ -103,80 +87,22 @@ def _refuse(world: World, http: Request, request: AuthorizationRequest, refused:
 
 def advance(step: Step) -> Response:
     """Go as far as possible without a page, then show that page."""
-    page = _choose_account(step)
+    page = choose_account(step)
     if page is not None:
         return page
     home = step.world.find_user(step.flow.oid)
     if home is None:
         return pages.address_page(
-            step.world, step.flow, step.request, message=_no_such_account(step.flow.address)
+            step.world, step.flow, step.request, message=no_such_account(step.flow.address)
         )
     page = _prove(step, home)
     if page is not None:
         return page
     tenant, user = resolve_identity(step, home)
-    page = _check_policies(step, tenant, user, home)
+    page = check_policies(step, tenant, user, home)
     if page is not None:
         return page
     return _consent(step, tenant, user, home)
-
-
-# -- who -------------------------------------------------------------------------------------------------------------
-
-
-def _choose_account(step: Step) -> Response | None:
-    flow, request, session = step.flow, step.request, step.session
-    if flow.oid:
-        return None
-    usable = [account for account in session.accounts if _fits(step, account)]
-    if step.is_silent:
-        return _choose_silently(step, usable)
-    if request.is_for_tenant or request.prompt == "select_account":
-        return pages.pick_page(step.world, flow, request, session)
-    hint = request.params.get("login_hint", "")
-    if hint:
-        hinted = _hinted(step, hint)
-        if hinted is None:
-            flow.address = hint[:256]
-            return _ask_address(step, hint)
-        flow.oid = hinted.oid
-        return None
-    if len(usable) == 1:
-        flow.oid = usable[0].oid
-        return None
-    return pages.pick_page(step.world, flow, request, session)
-
-
-def _choose_silently(step: Step, usable: list[SignedIn]) -> None:
-    hint = step.request.params.get("login_hint", "")
-    hinted = _hinted(step, hint) if hint else None
-    if hinted is not None:
-        usable = [account for account in usable if account.oid == hinted.oid]
-    if not usable:
-        raise Refused(EntraError(50058))
-    if len(usable) > 1:
-        raise Refused(EntraError(16000))
-    step.flow.oid = usable[0].oid
-
-
-def _fits(step: Step, account: SignedIn) -> bool:
-    home = step.world.find_user(account.oid)
-    tenant = step.request.authority.tenant
-    if home is None:
-        return False
-    domain = step.request.params.get("domain_hint", "").lower()
-    if domain not in ("", "organizations", "consumers") and domain not in home.tenant.domains:
-        return False
-    return tenant is None or home.tenant is tenant or step.world.guest_in(tenant, home) is not None
-
-
-def _hinted(step: Step, hint: str) -> User | None:
-    if hint.startswith("O."):
-        content = unseal(step.world, "login hint", hint[2:])
-        found = step.world.find_user(content["oid"]) if content else None
-    else:
-        found = step.world.find_user(hint)
-    return step.world.home_of(found) if found else None
 
 
 def choose(step: Step, form: dict[str, str]) -> Response:
@@ -195,8 +121,6 @@ def choose(step: Step, form: dict[str, str]) -> Response:
 
 
 def _add_tenant(step: Step, domain: str) -> None:
-    from m365_emulator.world.seed.builder import add_tenant
-
     domain = domain.lower().strip()[:253]
     if domain and step.world.find_tenant(domain) is None and domain not in PERSONAL_DOMAINS:
         add_tenant(step.world, domain)
@@ -208,30 +132,9 @@ def _take_address(step: Step, address: str) -> Response:
     found = step.world.find_user(flow.address) if flow.address else None
     home = step.world.home_of(found) if found else None
     if home is None:
-        return _ask_address(step, flow.address)
+        return ask_address(step, flow.address)
     flow.oid, flow.is_chosen = home.oid, True
     return advance(step)
-
-
-def _ask_address(step: Step, address: str) -> Response:
-    domain = address.rpartition("@")[2].lower()
-    if not address:
-        return pages.address_page(step.world, step.flow, step.request, message="Enter an address.")
-    if domain in PERSONAL_DOMAINS:
-        raise Stopped(EntraError(500208, f"Account: '{address[:120]}'."), offers_other_account=True)
-    if "@" in address and step.world.find_tenant(domain) is None:
-        return pages.address_page(
-            step.world,
-            step.flow,
-            step.request,
-            message=f"The emulator has no tenant called {domain}.",
-            unknown_domain=domain,
-        )
-    return pages.address_page(step.world, step.flow, step.request, message=_no_such_account(address))
-
-
-def _no_such_account(address: str) -> str:
-    return f"There is no account {address[:120]}." if address else "Enter an address."
 
 
 # -- proof -----------------------------------------------------------------------------------------------------------
@@ -284,82 +187,6 @@ def take_second_step(step: Step, form: dict[str, str]) -> Response:
     return advance(step)
 
 
-# -- where -----------------------------------------------------------------------------------------------------------
-
-
-def resolve_identity(step: Step, home: User) -> tuple[Tenant, User]:
-    """Return the tenant signed in to and who the person is there.
-
-    Raises:
-        Refused, Stopped: The person is nobody in that tenant (50020) or uses a personal account.
-    """
-    world, authority = step.world, step.request.authority
-    tenant = authority.tenant or home.tenant
-    if tenant.policies.personal_accounts_only:
-        raise Stopped(EntraError(500208, f"Account: '{home.upn}'."), offers_other_account=True)
-    if tenant.policies.wrong_account and home.tenant is tenant:
-        home = _swapped(step, home, tenant)
-        tenant = authority.tenant or home.tenant
-    if home.tenant is tenant:
-        return tenant, home
-    guest = world.guest_in(tenant, home)
-    if guest is not None:
-        return tenant, guest
-    error = EntraError(50020, f"User account '{home.upn}', tenant '{tenant.display_name}'.")
-    if step.request.is_for_tenant:
-        raise Refused(error)
-    raise Stopped(error, offers_other_account=True)
-
-
-def _swapped(step: Step, home: User, tenant: Tenant) -> User:
-    """Return somebody else, for scenarios that pretend the person picked the wrong account."""
-    if tenant.policies.wrong_account == "other_person":
-        others = [
-            user for user in tenant.users if user.licensed and user is not home and user.account_enabled
-        ]
-        return others[-1] if others else home
-    apps_home = step.request.app.home_tenant_id
-    for other in reversed(step.world.tenants):
-        if other is tenant or other.id == apps_home:
-            continue
-        admins = [user for user in other.users if GLOBAL_ADMINISTRATOR in user.roles]
-        if admins:
-            return admins[0]
-    return home
-
-
-def _check_policies(step: Step, tenant: Tenant, user: User, home: User) -> Response | None:
-    policies, app = tenant.policies, step.request.app
-    step.http.state.tenant_id = tenant.id
-    if policies.outage:
-        raise Refused(EntraError(90033))
-    if policies.unknown_failure:
-        raise Refused(EntraError(9999999))
-    if policies.tenant_restrictions:
-        raise Stopped(EntraError(500021, f"Tenant: '{tenant.display_name}'."))
-    if policies.cross_tenant_access_blocked:
-        raise Refused(EntraError(500212))
-    if not user.account_enabled:
-        raise Stopped(EntraError(50057, f"Account: '{user.upn}'."), offers_other_account=True)
-    principal = tenant.service_principals.get(app.app_id)
-    if app.is_disabled or policies.app_disabled or (principal and not principal.account_enabled):
-        raise Stopped(EntraError(7000112, f"Application: '{app.app_id}' ({app.display_name})."))
-    if policies.sign_in_blocked or policies.allowed_locations_only:
-        raise Stopped(EntraError(53003, claims=policy_claims(tenant)))
-    if policies.compliant_device_required:
-        raise Stopped(EntraError(53000))
-    if (policies.mfa_required or user.mfa_required or _asks_for_mfa(step)) and not step.flow.passed_mfa:
-        if step.is_silent:
-            raise Refused(EntraError(50076, error="interaction_required"))
-        return pages.second_step_page(step.world, step.flow, home, tenant)
-    return None
-
-
-def _asks_for_mfa(step: Step) -> bool:
-    """Say whether the client passes on a challenge that names the tenant's policy."""
-    return "capolids" in step.request.params.get("claims", "") and not step.flow.passed_mfa
-
-
 # -- consent ---------------------------------------------------------------------------------------------------------
 
 
@@ -401,7 +228,7 @@ def take_consent(step: Step, form: dict[str, str]) -> Response:
     tenant, user, home = known
     if form.get("decision") != "accept" or tenant.policies.decline_consent:
         raise Refused(EntraError(65004))
-    page = _check_policies(step, tenant, user, home)
+    page = check_policies(step, tenant, user, home)
     if page is not None:
         return page
     decision = decision_for(step, tenant, user)
@@ -424,8 +251,6 @@ def take_consent(step: Step, form: dict[str, str]) -> Response:
 
 def take_approval_request(step: Step, form: dict[str, str]) -> Response:
     """Take the answer of "Approval required"."""
-    from m365_emulator.entra.reviews import ask_reviewers
-
     known = _proved_identity(step)
     if known is None:
         return advance(step)
