@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Empty, Queue
@@ -376,3 +377,53 @@ def test_a_reset_ends_every_subscription(client, receiver):
     create_draft(old, Message(subject="n", to=(DANA,)), old.well_known("inbox"))
     with pytest.raises(Empty):
         receiver.received.get(timeout=1)
+
+
+def draft(client, subject: str) -> None:
+    create_draft(client.mailbox(), Message(subject=subject, to=(DANA,)), client.mailbox().well_known("inbox"))
+
+
+def test_faults_drop_and_double_what_a_stream_tells(client):
+    stream = Stream(client, streaming(client))
+    assert stream.status() == "OK"
+    client.world.faults.add(route="ews/*/streaming", notification="drop", count=1)
+    draft(client, "dropped")
+    wait_until(lambda: not_left(client))
+    client.world.faults.add(route="ews/tom.ellis@*", notification="double", count=1)
+    draft(client, "doubled")
+    first, second = stream.next(), stream.next()
+    ids = [one.find(".//{*}ItemId").get("Id") for one in (first, second)]
+    assert ids[0] == ids[1]
+    client.advance(minutes=2)
+    assert stream.status() == "Closed"
+
+
+def test_faults_shuffle_and_delay_what_is_pushed(client, receiver):
+    client.call(subscribe("Push", f"<t:StatusFrequency>10</t:StatusFrequency><t:URL>{receiver.url}</t:URL>"))
+    assert kinds(receiver.next(client)) == ["StatusEvent"]
+    client.world.faults.add(route="ews/*/push", notification="shuffle", count=1)
+    draft(client, "held back")
+    wait_until(lambda: not_left(client))
+    draft(client, "told first")
+    assert [subject_of(client, receiver.next(client)) for _ in range(2)] == ["told first", "held back"]
+    client.world.faults.add(route="ews/*/push", notification="late", late_seconds=0.2, count=1)
+    draft(client, "late")
+    assert subject_of(client, receiver.next(client)) == "late"
+
+
+def not_left(client) -> bool:
+    """Return whether every fault has happened."""
+    return all(rule.count == 0 for rule in client.world.faults)
+
+
+def wait_until(condition) -> None:
+    for _ in range(100):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("It did not happen within five seconds.")
+
+
+def subject_of(client, notification) -> str:
+    item_id = notification.find(".//{*}ItemId").get("Id")
+    return client.text(client.get_item(item_id), "t:Subject")

@@ -12,6 +12,7 @@ from starlette.responses import StreamingResponse
 from m365_emulator.ews import soap, xml
 from m365_emulator.ews.batch import failure, respond, success
 from m365_emulator.ews.faults import ResponseError
+from m365_emulator.ews.notifications.outbox import Outbox
 from m365_emulator.ews.notifications.subscriptions import Subscription, Subscriptions
 from m365_emulator.world.mailbox import Change
 
@@ -42,11 +43,13 @@ class _Stream:
         self._account = account
         self._wake = asyncio.Event()
         self._taken: Subscription | None = None
+        self._outboxes: list[Outbox] = []
 
     async def envelopes(self) -> AsyncIterator[bytes]:
         """Yield one complete envelope after another until the connection ends."""
         loop = asyncio.get_running_loop()
         clock = self._subscriptions.world.clock
+        self._outboxes = [Outbox(self._subscriptions.world, one, loop.time) for one in self._watched]
         opened_at, opened = clock.now(), loop.time()
         connections = self._subscriptions.connections
         connections[self._account] = connections.get(self._account, 0) + 1
@@ -67,8 +70,7 @@ class _Stream:
                     return
                 for subscription in self._watched:
                     self._subscriptions.touch(subscription)
-                notifications = self._notifications()
-                if notifications:
+                for notifications in self._notifications():
                     yield self._envelope(f"<m:Notifications>{notifications}</m:Notifications>")
                     spoken = loop.time()
                 over = (
@@ -86,19 +88,19 @@ class _Stream:
                 except TimeoutError:
                     continue
 
-    def _notifications(self) -> str:
-        parts: list[str] = []
-        for subscription in self._watched:
+    def _notifications(self) -> list[str]:
+        """Return what is to be told now, one string for each envelope."""
+        for subscription, outbox in zip(self._watched, self._outboxes, strict=True):
             batch = self._subscriptions.pending(subscription, subscription.position, with_watermarks=False)
             subscription.position = batch.position
             if batch.events:
-                parts.append(
+                outbox.put(
                     f"<m:Notification><t:SubscriptionId>{xml.text(subscription.id)}</t:SubscriptionId>"
                     f"{batch.events}</m:Notification>"
                 )
             if batch.more:
                 self._wake.set()
-        return "".join(parts)
+        return [notification for outbox in self._outboxes for notification in outbox.take()]
 
     def _gone(self) -> bytes:
         """Return the last envelope if a subscription was taken over or lost, else nothing."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from m365_emulator.ews import xml
@@ -10,9 +9,8 @@ from m365_emulator.ews.bias_zone import BiasZone, read_bias_zone, write_bias_zon
 from m365_emulator.ews.call import Call
 from m365_emulator.ews.faults import ResponseError, SoapFault, schema_violation
 from m365_emulator.ews.fields.values import FREE_BUSY, bool_element, text_element
-from m365_emulator.ews.operations.find_item import events_between
 from m365_emulator.ews.soap import Node, elements
-from m365_emulator.world.mailbox import CalendarEvent, Mailbox
+from m365_emulator.world.mailbox import Mailbox, schedule
 from m365_emulator.world.mailbox.event import DAYS
 from m365_emulator.world.mailbox.timezones import iana_name
 
@@ -20,9 +18,6 @@ _MAX_MAILBOXES = 100
 # Exchange's default for the longest window, configurable on a server of one's own.
 _MAX_WINDOW = timedelta(days=42)
 _VIEWS = frozenset({"None", "MergedOnly", "FreeBusy", "FreeBusyMerged", "Detailed", "DetailedMerged"})
-_DIGITS = {"Free": 0, "Tentative": 1, "Busy": 2, "OOF": 3, "WorkingElsewhere": 4, "NoData": 4}
-# Of several events in one interval the one nearest to "do not disturb" counts.
-_WEIGHT = {0: 0, 4: 1, 1: 2, 2: 3, 3: 4}
 
 
 class _Options:
@@ -85,15 +80,17 @@ def _answer(call: Call, person: Node, zone: BiasZone, options: _Options) -> str:
         return _failure(
             ResponseError("ErrorMailRecipientNotFound", f"Unable to resolve e-mail address {address[:100]}.")
         )
-    found = events_between(mailbox.calendar, options.start, options.end)
-    events = [event for event in found if isinstance(event, CalendarEvent)]
+    blocks = schedule.busy_blocks(mailbox, options.start, options.end)
     # Others see when somebody is busy, not with what: the default permission on a calendar.
     detailed = options.view.startswith("Detailed") and mailbox is call.mailbox
     view = options.view if detailed or not options.view.startswith("Detailed") else _UNDETAILED[options.view]
-    merged = f"<t:MergedFreeBusy>{_merged(events, options)}</t:MergedFreeBusy>" if "Merged" in view else ""
+    merged = ""
+    if "Merged" in view:
+        digits = schedule.merged_view(blocks, options.start, options.end, options.interval)
+        merged = f"<t:MergedFreeBusy>{digits}</t:MergedFreeBusy>"
     listing = ""
     if view not in {"MergedOnly", "None"}:
-        inner = "".join(_event(mailbox, event, zone, detailed=detailed) for event in events)
+        inner = "".join(_event(block, zone, detailed=detailed) for block in blocks)
         listing = f"<t:CalendarEventArray>{inner}</t:CalendarEventArray>" if inner else ""
     return (
         '<m:FreeBusyResponse><m:ResponseMessage ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode>'
@@ -114,36 +111,20 @@ def _failure(error: ResponseError) -> str:
     )
 
 
-def _merged(events: Sequence[CalendarEvent], options: _Options) -> str:
-    slots = -(-(options.end - options.start) // options.interval)
-    digits = [0] * slots
-    for event in events:
-        digit = _DIGITS[FREE_BUSY.get(event.show_as, "Busy")]
-        first = max(0, (event.start - options.start) // options.interval)
-        last = min(slots - 1, -((options.start - event.end) // options.interval) - 1)
-        for slot in range(first, last + 1):
-            if _WEIGHT[digit] > _WEIGHT[digits[slot]]:
-                digits[slot] = digit
-    return "".join(str(digit) for digit in digits)
-
-
-def _event(mailbox: Mailbox, event: CalendarEvent, zone: BiasZone, *, detailed: bool) -> str:
-    start, end = zone.to_local(event.start), zone.to_local(event.end)
+def _event(block: schedule.BusyBlock, zone: BiasZone, *, detailed: bool) -> str:
+    start, end = zone.to_local(block.start), zone.to_local(block.end)
     details = ""
     if detailed:
         details = (
-            f"<t:CalendarEventDetails><t:ID>{mailbox.ids.item_entry(event.folder.number, event.entry).hex().upper()}</t:ID>"
-            f"{text_element('Subject', event.subject)}{text_element('Location', event.location)}"
-            f"{bool_element('IsMeeting', event.is_meeting)}"
-            f"{bool_element('IsRecurring', event.original_start is not None)}"
-            f"{bool_element('IsException', event.kind == 'exception')}"
-            f"{bool_element('IsReminderSet', event.is_reminder_on)}"
-            f"{bool_element('IsPrivate', event.sensitivity == 'private')}</t:CalendarEventDetails>"
+            f"<t:CalendarEventDetails>{text_element('Subject', block.subject)}{text_element('Location', block.location)}"
+            f"{bool_element('IsMeeting', block.is_meeting)}{bool_element('IsRecurring', block.is_recurring)}"
+            f"{bool_element('IsException', block.is_exception)}{bool_element('IsReminderSet', block.is_reminder_set)}"
+            f"{bool_element('IsPrivate', block.is_private)}</t:CalendarEventDetails>"
         )
     return (
         f"<t:CalendarEvent><t:StartTime>{start:%Y-%m-%dT%H:%M:%S}</t:StartTime>"
         f"<t:EndTime>{end:%Y-%m-%dT%H:%M:%S}</t:EndTime>"
-        f"<t:BusyType>{FREE_BUSY.get(event.show_as, 'Busy')}</t:BusyType>{details}</t:CalendarEvent>"
+        f"<t:BusyType>{FREE_BUSY.get(block.show_as, 'Busy')}</t:BusyType>{details}</t:CalendarEvent>"
     )
 
 
