@@ -283,7 +283,10 @@ def test_update_reaches_attendees_and_resets_answers(client: GraphClient) -> Non
     moved = client.get(f"/me/events/{theirs['id']}", token=token)
     assert moved["start"]["dateTime"][:16] == "2027-01-13T10:00"
     assert moved["responseStatus"]["response"] == "notResponded"
-    update = client.get("/me/mailFolders/inbox/messages?$top=1", token=token)["value"][0]
+    update, first = client.get(
+        "/me/mailFolders/inbox/messages?$top=2&$filter=contains(subject,'Talk')", token=token
+    )["value"]
+    assert (update["isOutOfDate"], first["isOutOfDate"]) == (False, True)
     assert update["meetingRequestType"] == "fullUpdate"
     assert update["previousStartDateTime"]["dateTime"][:16] == "2027-01-12T09:00"
     client.patch(f"/me/events/{created['id']}", {"attendees": []})

@@ -53,6 +53,7 @@ def test_unique_body_and_headers_come_only_on_request(client: GraphClient) -> No
         "from/emailAddress/address eq 'accounts@supplier.example'",
         "receivedDateTime ge 2020-01-01T00:00:00Z and receivedDateTime lt 2100-01-01",
         "hasAttachments eq true",
+        "receivedDateTime ge 2020-01-01T00:00:00+00:00",
         "categories/any(c:c eq 'Red category')",
         "flag/flagStatus eq 'flagged'",
         "singleValueExtendedProperties/any(ep: ep/id eq 'String 0x1a' and ep/value eq 'IPM.Note')",

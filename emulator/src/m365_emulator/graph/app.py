@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from uuid import UUID
 
 from starlette.requests import ClientDisconnect, Request
@@ -22,6 +23,7 @@ from .paths import fold, parse_path
 from .prefer import read_preferences
 from .subscriptions import notifier
 
+_log = logging.getLogger(__name__)
 MAX_BODY_BYTES = 5 * 1024 * 1024
 """What is read of a body at most: a little more than the 4 MB that Graph takes, so that the error can be told."""
 
@@ -84,6 +86,10 @@ class GraphApp:
             reply = self._error_reply(from_store(error), request_id, client_request_id)
         except GraphError as error:
             reply = self._error_reply(error, request_id, client_request_id)
+        except Exception:
+            _log.exception("Graph failed on %s %s", method, path.partition("?")[0])
+            broken = GraphError(500, "ErrorInternalServerError", "The server encountered an internal error.")
+            reply = self._error_reply(broken, request_id, client_request_id)
         reply.headers.setdefault("x-ms-ags-diagnostic", DIAGNOSTIC)
         reply.headers.setdefault("request-id", request_id)
         reply.headers.setdefault("client-request-id", client_request_id)

@@ -17,7 +17,7 @@ from m365_emulator.graph.errors import GraphError, bad_request
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<string>'(?:[^']|'')*')
-    | (?P<datetime>\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)?)
+    | (?P<datetime>\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+\ -]\d\d:\d\d)?)
     | (?P<date>\d{4}-\d\d-\d\d)
     | (?P<number>-?\d+(?:\.\d+)?)
     | (?P<word>[A-Za-z_@][\w@.\-]*(?:/[A-Za-z_@][\w@.\-]*)*)
@@ -261,7 +261,8 @@ class _Parser:
     def _moment(self, text: str) -> datetime:
         try:
             # Seven digits of a second are common on the wire; Python reads six.
-            moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
+            # A plus that was not encoded has become a space on the way.
+            moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text).replace(" ", "+"))
         except ValueError as error:
             self._at -= 1
             raise self._error() from error

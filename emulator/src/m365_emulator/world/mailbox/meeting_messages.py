@@ -106,6 +106,8 @@ def apply(mailbox: Mailbox, message: Message) -> None:
     if meeting is None:
         return
     event = mailbox.find_event_by_uid(meeting.uid)
+    if event is not None and meeting.kind in ("request", "cancellation"):
+        _outdate(mailbox, meeting)
     match meeting.kind:
         case "request":
             event = _apply_request(mailbox, meeting, event)
@@ -117,6 +119,16 @@ def apply(mailbox: Mailbox, message: Message) -> None:
                 _apply_response(mailbox, message, meeting, event)
     meeting.event_identity = event.identity if event is not None else None
     meeting.snapshot = None
+
+
+def _outdate(mailbox: Mailbox, meeting: MeetingDetails) -> None:
+    """Mark the earlier messages about the same meeting (or the same occurrence of it) as out of date."""
+    for item in mailbox.well_known("inbox").items.values():
+        earlier = item.meeting if isinstance(item, Message) else None
+        if earlier is None or earlier.kind != "request" or earlier.uid != meeting.uid:
+            continue
+        if meeting.original_start is None or earlier.original_start == meeting.original_start:
+            earlier.is_out_of_date = True
 
 
 def _apply_request(
