@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -55,6 +56,7 @@ class Exchange:
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self.calls = 0
+        self.headers: dict[str, str] = {}
         self.forced: list[bool] = []
         self.response: tuple[int, bytes, dict[str, str]] = (200, b"", {})
         self.mail = EWSMailGateway(EWSSession(session, endpoint_url=url, timeout_seconds=2))
@@ -66,6 +68,7 @@ class Exchange:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.calls += 1
+        self.headers = dict(request.headers)
         status, body, headers = self.response
         return web.Response(status=status, body=body, headers={"Content-Type": "text/xml", **headers})
 
@@ -164,3 +167,15 @@ async def test_each_bad_answer_is_named(
     assert type(caught.value) is kind
     assert exchange.calls == 1
     assert "token" not in repr(caught.value).lower()
+
+
+@pytest.mark.parametrize("address", ["a@b.example\r\nX-Evil: 1", "a\x00@b.example", ""])
+async def test_address_that_could_break_a_header_is_not_sent(exchange: Exchange, address: str) -> None:
+    exchange.mailbox = replace(exchange.mailbox, address=address)
+    exchange.response = (200, item_error("ErrorItemNotFound"), {})
+
+    with pytest.raises(NotFound):
+        await exchange.ask()
+
+    assert "X-AnchorMailbox" not in exchange.headers
+    assert "X-Evil" not in exchange.headers

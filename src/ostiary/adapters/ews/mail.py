@@ -76,11 +76,11 @@ class EWSMailGateway:
         )
         response = await self._session.call(mailbox, find_item.OPERATION, body)
         found = find_item.found_items(only_message(response))
-        people = await self._people(mailbox, [required_id(node, "ItemId") for node in found.items])
+        rest = await self._get_rest(mailbox, [required_id(node, "ItemId") for node in found.items])
         messages = tuple(
-            codec.message_summary(node, people=named)
-            for node, named in zip(found.items, people, strict=True)
-            if named is not None
+            codec.message_summary(node, got=got)
+            for node, got in zip(found.items, rest, strict=True)
+            if got is not None
         )
         return Page(messages, next_offset(offset, len(found.items), found.is_last_page, binding))
 
@@ -93,21 +93,21 @@ class EWSMailGateway:
         response = await self._session.call(mailbox, get_item.OPERATION, body)
         return codec.message(get_item.item_of(only_message(response)))
 
-    async def _people(self, mailbox: MailboxAccess, item_ids: list[str]) -> list[Element | None]:
-        """Return each item with its addresses; None for one that went away since it was found."""
-        people: list[Element | None] = []
+    async def _get_rest(self, mailbox: MailboxAccess, item_ids: list[str]) -> list[Element | None]:
+        """Return each item with what FindItem left out; None for one that went away since it was found."""
+        rest: list[Element | None] = []
         for start in range(0, len(item_ids), BATCH_SIZE):
             batch = item_ids[start : start + BATCH_SIZE]
-            body = get_item.request(batch, fields=codec.PEOPLE_FIELDS)
+            body = get_item.request(batch, fields=codec.GOT_FIELDS)
             response = await self._session.call(mailbox, get_item.OPERATION, body)
             for outcome in response_messages(response, expected_count=len(batch)):
                 if isinstance(outcome, NotFound):
-                    people.append(None)
+                    rest.append(None)
                 elif isinstance(outcome, OstiaryError):
                     raise outcome
                 else:
-                    people.append(get_item.item_of(outcome))
-        return people
+                    rest.append(get_item.item_of(outcome))
+        return rest
 
     async def _find_folders(
         self, mailbox: MailboxAccess, parent: FolderId, offset: int, limit: int

@@ -61,11 +61,13 @@ class EWSSession:
             "Authorization": f"Bearer {token.reveal()}",
             "Content-Type": "text/xml; charset=utf-8",
             "Accept": "text/xml",
-            # Routes the call to the server that holds the mailbox (ews.md §2).
-            "X-AnchorMailbox": mailbox.address,
             "client-request-id": str(uuid.uuid4()),
             "return-client-request-id": "true",
         }
+        if mailbox.address.isprintable() and mailbox.address:
+            # Routes the call to the server that holds the mailbox (ews.md §2). It comes from outside: an address
+            # that could break a header is not sent (SR-92).
+            headers["X-AnchorMailbox"] = mailbox.address
         try:
             async with asyncio.timeout(self._timeout_seconds), self._turn(mailbox):
                 return await self._exchange(data, headers)

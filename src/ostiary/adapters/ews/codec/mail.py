@@ -62,16 +62,15 @@ FOUND_FIELDS: Final = (
     "item:DateTimeSent",
     "item:HasAttachments",
     "item:ConversationId",
-    "item:Preview",
-    "message:InternetMessageId",
     "message:IsRead",
 )
-"""What FindItem can give of a message."""
-PEOPLE_FIELDS: Final = ("message:ToRecipients", "message:From")
-"""What it cannot: full addresses come from GetItem only (ews.md §6)."""
+"""What FindItem gives of a message."""
+GOT_FIELDS: Final = ("item:Preview", "message:ToRecipients", "message:From", "message:InternetMessageId")
+"""What GetItem gives beyond it: FindItem has no full addresses, and refuses the whole call over one property it
+cannot give (ews.md §6, §12)."""
 MESSAGE_FIELDS: Final = (
     *FOUND_FIELDS,
-    *PEOPLE_FIELDS,
+    *GOT_FIELDS,
     "item:Body",
     "item:Attachments",
     "item:InternetMessageHeaders",
@@ -107,22 +106,22 @@ def folder(node: Element, *, top_level: bool) -> MailFolder:
     )
 
 
-def message_summary(node: Element, *, people: Element | None = None) -> MessageSummary:
+def message_summary(node: Element, *, got: Element | None = None) -> MessageSummary:
     """Return a message as lists show it.
 
     Args:
         node: The item as FindItem (or GetItem) gave it.
-        people: The same item from GetItem, where ``node`` lacks addresses.
+        got: The same item from GetItem, where ``node`` lacks :data:`GOT_FIELDS`.
     """
-    named = node if people is None else people
+    rest = node if got is None else got
     return MessageSummary(
         id=required_id(node, "ItemId"),
         folder_id=object_id(node, "ParentFolderId") or "",
         conversation_id=object_id(node, "ConversationId"),
-        internet_message_id=optional_text(node, "InternetMessageId"),
+        internet_message_id=optional_text(rest, "InternetMessageId"),
         subject=text(node, "Subject"),
-        sender=mailbox(named.find(f"{T}From")),
-        to=mailboxes(named, "ToRecipients"),
+        sender=mailbox(rest.find(f"{T}From")),
+        to=mailboxes(rest, "ToRecipients"),
         received_at=moment(node, "DateTimeReceived"),
         sent_at=moment(node, "DateTimeSent"),
         is_read=flag(node, "IsRead"),
@@ -130,7 +129,7 @@ def message_summary(node: Element, *, people: Element | None = None) -> MessageS
         has_attachments=flag(node, "HasAttachments"),
         importance=_importance(text(node, "Importance")),
         categories=texts(node, "Categories"),
-        preview=text(node, "Preview")[:PREVIEW_LIMIT],
+        preview=text(rest, "Preview")[:PREVIEW_LIMIT],
         version=change_key(node, "ItemId"),
     )
 
