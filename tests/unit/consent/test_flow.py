@@ -265,6 +265,17 @@ async def test_fewer_permissions_than_asked_is_partial(company: Company) -> None
     assert consent.state is ConsentState.VERIFIED
 
 
+async def test_permissions_nobody_asked_for_are_put_on_record(company: Company) -> None:
+    await company.approve()
+    assert await company.audited("consent.more_than_asked") == []
+    asked = [GRAPH + name for name in ("Mail.ReadWrite", "Mail.Send", "Calendars.ReadWrite")]
+    asked += [GRAPH + "MailboxSettings.Read", GRAPH + "User.Read", GRAPH + "Files.ReadWrite.All"]
+    attempt = await company.approve(scopes=asked)
+    assert attempt.state is ConsentState.VERIFIED
+    (record,) = await company.audited("consent.more_than_asked")
+    assert record.detail["scopes"] == "Files.ReadWrite.All"
+
+
 async def test_some_permissions_of_a_grant_are_a_short_grant_whatever_the_redirect_said(
     company: Company,
 ) -> None:

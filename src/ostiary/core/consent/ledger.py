@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from ostiary.core.audit.model import Actor
+from ostiary.core.audit.model import SYSTEM, Actor
 from ostiary.core.consent.links import ApprovalLinks
 from ostiary.core.consent.machine import move
 from ostiary.core.consent.model import Consent, ConsentAttempt, ConsentState
-from ostiary.core.consent.permissions import missing_permissions
+from ostiary.core.consent.permissions import missing_permissions, unexpected_permissions
 from ostiary.core.consent.ports import ConsentTransaction
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
@@ -91,6 +91,17 @@ class AttemptLedger:
         name = attempt.account_name or attempt.account or "An administrator"
         sentence = f"{name} approved {attempt.method.label}; Microsoft confirmed it."
         await self.record(transaction, attempt, state.value, sentence, actor, how=how)
+        extra = unexpected_permissions(attempt.granted_scopes)
+        if extra:
+            await transaction.audit.record(
+                "consent.more_than_asked",
+                f"The app holds permissions here that it never asks for: {', '.join(extra)}.",
+                actor=SYSTEM,
+                organization_id=organization_id,
+                object_id=attempt.id,
+                reference=attempt.reference,
+                detail={"scopes": " ".join(extra)},
+            )
         return attempt
 
     async def wait_for_owner(

@@ -109,3 +109,11 @@ def missing_permissions(method: AccessMethod, granted: Iterable[str]) -> tuple[P
         for permission in PERMISSIONS[method]
         if permission.resource == resource and permission.name.lower() not in names
     )
+
+
+def unexpected_permissions(granted: Iterable[str]) -> tuple[str, ...]:
+    """Names in ``granted`` that no method of ours asks for: somebody gave the app more than we know of (SR-23)."""
+    asked = {permission.name.lower() for each in PERMISSIONS.values() for permission in each}
+    asked |= {scope.lower() for scope in (*OPENID_SCOPES, "email")}
+    names = {scope.rsplit("/", 1)[-1] for scope in granted}
+    return tuple(sorted(name for name in names if name.lower() not in asked))

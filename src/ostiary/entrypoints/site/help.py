@@ -147,6 +147,9 @@ async def show_reference(request: Request, reference: str) -> Response:
         view = await find_view(request, parsed)
         if view is not None:
             return see_other(page_of(view.attempt))
+    if parsed.startswith("CO-"):
+        # The page itself knows who may see it, and which of its kind fits by now.
+        return see_other(f"/connect/done/{parsed}")
     return not_yours(request)
 
 
