@@ -192,6 +192,7 @@ def console_pages(customer: Customer) -> list[str]:
         "/console/members",
         "/console/members?show=waiting",
         "/console/members?q=Person",
+        "/console/members?status=failing",
         "/console/members/new",
         f"/console/members/{customer.people[0].id}",
         "/console/connections",

@@ -52,7 +52,7 @@ async def change_licences(
     action: Annotated[Literal["give", "take"], Form()],
     member: Annotated[list[str], Form(default_factory=list)],
     show: Annotated[Show, Form()] = "all",
-    status: Annotated[str, Form(max_length=30)] = "",
+    status: Annotated[ConnectionStatus | Literal[""], Form()] = "",
     q: Annotated[str, Form(max_length=100)] = "",
 ) -> Response:
     """Give licences to the chosen people or take them away: all of them or none."""
@@ -64,7 +64,7 @@ async def change_licences(
         return await _list(
             request,
             show=show,
-            status=ConnectionStatus(status) if status in ConnectionStatus else None,
+            status=status or None,
             q=q,
             after=None,
             problem=refusal.message,
