@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from m365_emulator.world.world import World
 
 REQUEST_SECONDS = 10
-MAX_HEAD_BYTES = 16_384
 CHUNK_BYTES = 65_536
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 

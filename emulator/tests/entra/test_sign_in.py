@@ -166,6 +166,27 @@ def test_disabled_account_stops_on_the_page(browser: Browser, approved: App) -> 
     assert page.text_of("error-code") == "AADSTS50057"
 
 
+def test_expired_password_stops_on_the_page(
+    m365_emulator: RunningEmulator, browser: Browser, approved: App
+) -> None:
+    m365_emulator.control("PATCH", f"/users/{TOM}", {"password_expired": True})
+
+    page = browser.sign_in(browser.open(approved.authorize_url()), TOM)
+
+    assert page.text_of("error-code") == "AADSTS50055"
+
+
+def test_wrong_password_can_be_tried_again(
+    m365_emulator: RunningEmulator, browser: Browser, approved: App
+) -> None:
+    m365_emulator.set_scenario("harbourvale.example", "wrong_password")
+
+    page = browser.sign_in(browser.open(approved.authorize_url()), TOM)
+
+    assert page.heading == "Password"
+    assert "AADSTS50126" in page.text
+
+
 def test_guest_gets_the_identity_of_the_resource_tenant(browser: Browser, approved: App) -> None:
     answer = approved.tokens_for(browser, PARTNER, authority=HARBOUR)
 

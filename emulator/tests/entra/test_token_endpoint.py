@@ -278,7 +278,9 @@ def test_ways_a_refresh_token_ends(m365_emulator: RunningEmulator, browser: Brow
     user = f"/users/{TOM}"
     m365_emulator.control("PATCH", user, {"account_enabled": False})
     assert outcome() == ("invalid_grant", None, 50057)
-    m365_emulator.control("PATCH", user, {"account_enabled": True, "deleted": True})
+    m365_emulator.control("PATCH", user, {"account_enabled": True, "password_expired": True})
+    assert outcome() == ("invalid_grant", "user_password_expired", 50055)
+    m365_emulator.control("PATCH", user, {"password_expired": False, "deleted": True})
     assert outcome() == ("invalid_grant", "bad_token", 50034)
     m365_emulator.control("PATCH", user, {"deleted": False})
     m365_emulator.control("PATCH", f"/tenants/{HARBOUR}/policies", {"assignment_required": True})

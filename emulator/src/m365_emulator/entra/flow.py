@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from m365_emulator.entra.authorization import Kind
@@ -56,10 +56,3 @@ class Flow:
     def start_url(self, **changes: str) -> str:
         """Return the address that begins the flow anew, with changed parameters."""
         return f"{self.path}?{urlencode({**self.params, **changes})}"
-
-
-def kind_of(text: str) -> Kind:
-    """Return the kind for a known word."""
-    if text not in _PATHS:
-        raise KeyError(text)
-    return cast("Kind", text)

@@ -170,6 +170,8 @@ def take_password(step: Step, form: dict[str, str]) -> Response:
         return pages.password_page(step.world, flow, step.request, home, message)
     if not home.account_enabled:
         raise Stopped(EntraError(50057, f"Account: '{home.upn}'."), offers_other_account=True)
+    if home.password_expired:
+        raise Stopped(EntraError(50055, f"Account: '{home.upn}'."), offers_other_account=True)
     step.session.sign_in(home)
     flow.is_proved, flow.passed_mfa = True, False
     return advance(step)

@@ -94,11 +94,13 @@ def check_app_in_tenant(tenant: Tenant, app: AppRegistration) -> None:
 
 
 def check_person(tenant: Tenant, user: User) -> None:
-    """Raise 50034 or 50057 when the person is gone or switched off."""
+    """Raise 50034, 50057 or 50055 when the person is gone, switched off, or must change the password."""
     if user.deleted:
         raise EntraError(50034, f"Directory: '{tenant.id}'.")
     if not user.account_enabled:
         raise EntraError(50057)
+    if user.password_expired:
+        raise EntraError(50055)
 
 
 def check_sign_in_policies(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from importlib import resources
@@ -339,8 +338,3 @@ def add_tenant(world: World, domain: str) -> Tenant:
     )
     world.tenants.append(tenant)
     return tenant
-
-
-def new_secret() -> str:
-    """Return a random client secret."""
-    return secrets.token_urlsafe(30)
