@@ -69,7 +69,7 @@ async def test_a_new_process_uses_the_token_another_one_got(world) -> None:
 async def test_the_newer_refresh_token_is_stored_before_the_access_token_is_used(world) -> None:
     connection = await world.connect()
     await expire(world)
-    put = "ostiary.adapters.sql.connections.SQLRefreshTokenStore.put"
+    put = "ostiary.adapters.sql.connection_tokens.SQLRefreshTokenStore.put"
 
     async def crash(*args: object, **kwargs: object) -> None:
         raise RuntimeError("the process died while storing")

@@ -1,4 +1,4 @@
-"""Connections, connect sessions, sealed refresh tokens and the lease that keeps refreshes apart."""
+"""Connections: one Microsoft identity is one live connection."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ from typing import Any, Final
 from sqlalchemy import (
     Boolean,
     Column,
-    ForeignKey,
     Index,
     Integer,
-    LargeBinary,
     RowMapping,
     String,
     Table,
     Text,
     and_,
-    delete,
     func,
     insert,
     or_,
@@ -26,25 +23,21 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ostiary.adapters.sql.connection_tokens import refresh_tokens
 from ostiary.adapters.sql.provider_detail import provider_detail, provider_values
 from ostiary.adapters.sql.schema import UTCDateTime, metadata
 from ostiary.core.connections.model import (
     Connection,
     ConnectionStatus,
-    ConnectSession,
-    ConnectSessionState,
-    SharedAccessToken,
 )
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.cursor import unwrap_cursor, wrap_cursor
 from ostiary.core.kernel.errors import Conflict, InvalidRequest, NotFound
 from ostiary.core.kernel.page import Page
-from ostiary.core.vault.model import Sealed
 
 LIVE_IDENTITY: Final = "uq_connections_live_identity"
 
@@ -92,72 +85,6 @@ connections: Final = Table(
     ),
 )
 
-refresh_tokens: Final = Table(
-    "refresh_tokens",
-    metadata,
-    Column("connection_id", ForeignKey("connections.id"), primary_key=True),
-    Column("version", Integer, nullable=False),
-    Column("format_version", Integer, nullable=False),
-    Column("key_id", Text, nullable=False),
-    Column("wrapped_key", LargeBinary, nullable=False),
-    Column("nonce", LargeBinary, nullable=False),
-    Column("commitment", LargeBinary, nullable=False),
-    Column("ciphertext", LargeBinary, nullable=False),
-    Column("stored_at", UTCDateTime, nullable=False, index=True),
-)
-
-access_tokens: Final = Table(
-    "access_tokens",
-    metadata,
-    Column("connection_id", ForeignKey("connections.id"), primary_key=True),
-    Column("version", Integer, nullable=False),
-    Column("format_version", Integer, nullable=False),
-    Column("key_id", Text, nullable=False),
-    Column("wrapped_key", LargeBinary, nullable=False),
-    Column("nonce", LargeBinary, nullable=False),
-    Column("commitment", LargeBinary, nullable=False),
-    Column("ciphertext", LargeBinary, nullable=False),
-    Column("expires_at", UTCDateTime, nullable=False, index=True),
-)
-
-refresh_leases: Final = Table(
-    "refresh_leases",
-    metadata,
-    Column("connection_id", String(64), primary_key=True),
-    Column("holder", String(64), nullable=False),
-    Column("held_until", UTCDateTime, nullable=False),
-    Column("fence", Integer, nullable=False),
-)
-
-connect_sessions: Final = Table(
-    "connect_sessions",
-    metadata,
-    Column("id", String(64), primary_key=True),
-    Column("reference", String(16), nullable=False, unique=True),
-    Column("secret_hash", LargeBinary, nullable=False, unique=True),
-    Column("organization_id", String(64), nullable=False),
-    Column("member_id", String(64), nullable=False),
-    Column("created_at", UTCDateTime, nullable=False),
-    Column("expires_at", UTCDateTime, nullable=False, index=True),
-    Column("return_url", Text),
-    Column("vendor_verified_identity", Boolean, nullable=False),
-    Column("connection_id", String(64)),
-    Column("completion_hash", LargeBinary),
-    Column("browser_hash", LargeBinary),
-    Column("state", String(16), nullable=False),
-    Column("mail", Boolean, nullable=False),
-    Column("calendar", Boolean, nullable=False),
-    Column("method", String(16)),
-    Column("reason", String(64)),
-    Column("reason_variant", String(32)),
-    Column("missing", ARRAY(Text), nullable=False),
-    Column("account", Text),
-    Column("provider", JSONB),
-    Column("used_at", UTCDateTime),
-    Column("made_connection_id", String(64), index=True),
-)
-
-_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_LIVE: Final = (ConnectionStatus.DISCONNECTED.value, ConnectionStatus.UNCONFIRMED.value)
 _REFRESHABLE: Final = (ConnectionStatus.CONNECTED.value, ConnectionStatus.FAILING.value)
 
@@ -317,178 +244,6 @@ class SQLConnectionStore:
         return tuple((await self._connection.execute(statement)).scalars())
 
 
-class SQLRefreshTokenStore:
-    """Keeps one sealed refresh token per connection in PostgreSQL."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-
-    async def put(self, connection_id: str, sealed: Sealed, *, version: int, at: datetime) -> None:
-        values = _sealed_values(sealed) | {"version": version, "stored_at": at}
-        if version == 1:
-            statement = (
-                postgresql.insert(refresh_tokens)
-                .values(connection_id=connection_id, **values)
-                .on_conflict_do_nothing()
-                .returning(refresh_tokens.c.version)
-            )
-        else:
-            # Never an insert: a refresh that ends after a disconnect must not bring the token back.
-            statement = (
-                update(refresh_tokens)
-                .where(
-                    refresh_tokens.c.connection_id == connection_id,
-                    refresh_tokens.c.version == version - 1,
-                )
-                .values(values)
-                .returning(refresh_tokens.c.version)
-            )
-        if (await self._connection.execute(statement)).scalar_one_or_none() is None:
-            raise Conflict("The saved sign-in changed meanwhile.")
-
-    async def find(self, connection_id: str) -> tuple[Sealed, int] | None:
-        statement = select(refresh_tokens).where(refresh_tokens.c.connection_id == connection_id)
-        row = (await self._connection.execute(statement)).mappings().one_or_none()
-        if row is None:
-            return None
-        return _sealed(row), row["version"]
-
-    async def destroy(self, connection_id: str) -> bool:
-        statement = delete(refresh_tokens).where(refresh_tokens.c.connection_id == connection_id)
-        return (await self._connection.execute(statement)).rowcount == 1
-
-
-class SQLAccessTokenStore:
-    """Keeps the current access token of a connection, sealed, for the other processes."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-
-    async def put(self, connection_id: str, sealed: Sealed, *, version: int, expires_at: datetime) -> None:
-        values = _sealed_values(sealed) | {"version": version, "expires_at": expires_at}
-        statement = (
-            postgresql.insert(access_tokens)
-            .values(connection_id=connection_id, **values)
-            .on_conflict_do_update(index_elements=[access_tokens.c.connection_id], set_=values)
-        )
-        await self._connection.execute(statement)
-
-    async def find(self, connection_id: str) -> SharedAccessToken | None:
-        statement = select(access_tokens).where(access_tokens.c.connection_id == connection_id)
-        row = (await self._connection.execute(statement)).mappings().one_or_none()
-        if row is None:
-            return None
-        return SharedAccessToken(_sealed(row), version=row["version"], expires_at=row["expires_at"])
-
-    async def destroy(self, connection_id: str) -> bool:
-        statement = delete(access_tokens).where(access_tokens.c.connection_id == connection_id)
-        return (await self._connection.execute(statement)).rowcount == 1
-
-    async def destroy_expired(self, *, before: datetime) -> int:
-        statement = delete(access_tokens).where(access_tokens.c.expires_at <= before)
-        return (await self._connection.execute(statement)).rowcount
-
-
-class SQLRefreshLease:
-    """One refresh at a time per connection, across processes and machines."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-
-    async def acquire(self, connection_id: str, *, holder: str, until: datetime, now: datetime) -> int | None:
-        attempt = postgresql.insert(refresh_leases).values(
-            connection_id=connection_id, holder=holder, held_until=until, fence=1
-        )
-        statement = attempt.on_conflict_do_update(
-            index_elements=[refresh_leases.c.connection_id],
-            set_={
-                "holder": holder,
-                "held_until": until,
-                "fence": refresh_leases.c.fence + 1,
-            },
-            where=refresh_leases.c.held_until <= now,
-        ).returning(refresh_leases.c.fence)
-        return (await self._connection.execute(statement)).scalar_one_or_none()
-
-    async def release(self, connection_id: str, *, holder: str) -> None:
-        # The row stays, so that its fencing number never starts over.
-        statement = (
-            update(refresh_leases)
-            .where(refresh_leases.c.connection_id == connection_id, refresh_leases.c.holder == holder)
-            .values(held_until=_LONG_AGO)
-        )
-        await self._connection.execute(statement)
-
-
-class SQLConnectSessionStore:
-    """Keeps connect sessions in PostgreSQL."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-
-    async def add(self, session: ConnectSession) -> None:
-        await self._connection.execute(insert(connect_sessions).values(_session_values(session)))
-
-    async def save(self, session: ConnectSession) -> None:
-        values = _session_values(session)
-        # The binding is written by `bind_to_browser` alone, which decides a race in the database.
-        del values["browser_hash"]
-        statement = (
-            update(connect_sessions)
-            .where(
-                connect_sessions.c.id == session.id,
-                connect_sessions.c.organization_id == session.organization_id,
-            )
-            .values(values)
-        )
-        if (await self._connection.execute(statement)).rowcount != 1:
-            raise NotFound("There is no such connect session.")
-
-    async def get(self, session_id: str, *, for_update: bool = False) -> ConnectSession:
-        statement = select(connect_sessions).where(connect_sessions.c.id == session_id)
-        if for_update:
-            statement = statement.with_for_update()
-        row = (await self._connection.execute(statement)).mappings().one_or_none()
-        if row is None:
-            raise NotFound("There is no such connect session.")
-        return _session(row)
-
-    async def find_by_secret_hash(self, secret_hash: bytes) -> ConnectSession | None:
-        statement = select(connect_sessions).where(connect_sessions.c.secret_hash == secret_hash)
-        row = (await self._connection.execute(statement)).mappings().one_or_none()
-        return None if row is None else _session(row)
-
-    async def find_by_reference(self, reference: str) -> ConnectSession | None:
-        statement = select(connect_sessions).where(connect_sessions.c.reference == reference)
-        row = (await self._connection.execute(statement)).mappings().one_or_none()
-        return None if row is None else _session(row)
-
-    async def find_by_connection(self, connection_id: str) -> ConnectSession | None:
-        statement = (
-            select(connect_sessions)
-            .where(connect_sessions.c.made_connection_id == connection_id)
-            .order_by(connect_sessions.c.created_at.desc())
-            .limit(1)
-            .with_for_update()
-        )
-        row = (await self._connection.execute(statement)).mappings().one_or_none()
-        return None if row is None else _session(row)
-
-    async def bind_to_browser(self, session_id: str, *, browser_hash: bytes) -> bool:
-        statement = (
-            update(connect_sessions)
-            .where(
-                connect_sessions.c.id == session_id,
-                or_(
-                    connect_sessions.c.browser_hash.is_(None),
-                    connect_sessions.c.browser_hash == browser_hash,
-                ),
-            )
-            .values(browser_hash=browser_hash)
-        )
-        return (await self._connection.execute(statement)).rowcount == 1
-
-
 def _is_second_live(error: IntegrityError) -> bool:
     diagnostics = getattr(error.orig, "diag", None)
     return getattr(diagnostics, "constraint_name", None) == LIVE_IDENTITY
@@ -547,84 +302,6 @@ def _connection(row: RowMapping) -> Connection:
         confirm_before=row["confirm_before"],
         last_success_at=row["last_success_at"],
         token_version=row["token_version"],
-    )
-
-
-def _session_values(session: ConnectSession) -> dict[str, Any]:
-    return {
-        "id": session.id,
-        "reference": session.reference,
-        "secret_hash": session.secret_hash,
-        "organization_id": session.organization_id,
-        "member_id": session.member_id,
-        "created_at": session.created_at,
-        "expires_at": session.expires_at,
-        "return_url": session.return_url,
-        "vendor_verified_identity": session.vendor_verified_identity,
-        "connection_id": session.connection_id,
-        "completion_hash": session.completion_hash,
-        "browser_hash": session.browser_hash,
-        "state": session.state.value,
-        "mail": session.mail,
-        "calendar": session.calendar,
-        "method": None if session.method is None else session.method.value,
-        "reason": session.reason,
-        "reason_variant": session.reason_variant,
-        "missing": list(session.missing),
-        "account": session.account,
-        "provider": provider_values(session.provider),
-        "used_at": session.used_at,
-        "made_connection_id": session.made_connection_id,
-    }
-
-
-def _session(row: RowMapping) -> ConnectSession:
-    return ConnectSession(
-        id=row["id"],
-        reference=row["reference"],
-        secret_hash=row["secret_hash"],
-        organization_id=row["organization_id"],
-        member_id=row["member_id"],
-        created_at=row["created_at"],
-        expires_at=row["expires_at"],
-        return_url=row["return_url"],
-        vendor_verified_identity=row["vendor_verified_identity"],
-        connection_id=row["connection_id"],
-        completion_hash=row["completion_hash"],
-        browser_hash=row["browser_hash"],
-        state=ConnectSessionState(row["state"]),
-        mail=row["mail"],
-        calendar=row["calendar"],
-        method=None if row["method"] is None else AccessMethod(row["method"]),
-        reason=row["reason"],
-        reason_variant=row["reason_variant"],
-        missing=tuple(row["missing"]),
-        account=row["account"],
-        provider=provider_detail(row["provider"]),
-        used_at=row["used_at"],
-        made_connection_id=row["made_connection_id"],
-    )
-
-
-def _sealed_values(sealed: Sealed) -> dict[str, Any]:
-    return {
-        "format_version": sealed.format_version,
-        "key_id": sealed.key_id,
-        "wrapped_key": sealed.wrapped_key,
-        "nonce": sealed.nonce,
-        "commitment": sealed.commitment,
-        "ciphertext": sealed.ciphertext,
-    }
-
-
-def _sealed(row: RowMapping) -> Sealed:
-    return Sealed(
-        format_version=row["format_version"],
-        key_id=row["key_id"],
-        wrapped_key=row["wrapped_key"],
-        nonce=row["nonce"],
-        commitment=row["commitment"],
-        ciphertext=row["ciphertext"],
     )
 
 

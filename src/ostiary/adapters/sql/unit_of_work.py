@@ -15,13 +15,9 @@ from ostiary.adapters.sql.access import (
 )
 from ostiary.adapters.sql.approvals import SQLApprovalRequestStore
 from ostiary.adapters.sql.audit import SQLAuditTrail
-from ostiary.adapters.sql.connections import (
-    SQLAccessTokenStore,
-    SQLConnectionStore,
-    SQLConnectSessionStore,
-    SQLRefreshLease,
-    SQLRefreshTokenStore,
-)
+from ostiary.adapters.sql.connect_sessions import SQLConnectSessionStore
+from ostiary.adapters.sql.connection_tokens import SQLAccessTokenStore, SQLRefreshLease, SQLRefreshTokenStore
+from ostiary.adapters.sql.connections import SQLConnectionStore
 from ostiary.adapters.sql.consent import SQLAdminConsentLinkStore, SQLConsentAttemptStore, SQLConsentStore
 from ostiary.adapters.sql.idempotency import SQLIdempotencyStore
 from ostiary.adapters.sql.jobs import SQLJobQueue
