@@ -6,10 +6,12 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from graph_conformance import conforming_answers
 from m365_emulator.entra.tokens import issue_access_token
 from m365_emulator.pytest_plugin import RunningEmulator
 from sample import BACKGROUND_ID, DANA, TOM
@@ -23,6 +25,13 @@ pytestmark = [
         not (FOLDER / "node_modules").is_dir(), reason="npm ci has not run in tests/clients/node"
     ),
 ]
+
+
+@pytest.fixture(autouse=True)
+def conformance(m365_emulator: RunningEmulator, tmp_path: Path) -> Iterator[None]:
+    """Check every answer of Graph against Microsoft's metadata."""
+    with conforming_answers(m365_emulator.world, tmp_path / "exchanges.jsonl"):
+        yield
 
 
 def knows_proxies() -> bool:

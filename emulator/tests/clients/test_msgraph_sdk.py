@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from browsing import Browser, query_of
+from graph_conformance import conforming_answers
 from m365_emulator.pytest_plugin import RunningEmulator
 from sample import (
     BACKGROUND_ID,
@@ -84,6 +86,13 @@ pytestmark = [
     # The SDK loads its own deprecated classes when a part of it is first used.
     pytest.mark.filterwarnings("ignore:This class is deprecated:DeprecationWarning"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def conformance(m365_emulator: RunningEmulator, tmp_path: Path) -> Iterator[None]:
+    """Check every answer of Graph against Microsoft's metadata."""
+    with conforming_answers(m365_emulator.world, tmp_path / "exchanges.jsonl"):
+        yield
 
 
 class WayIn:

@@ -12,6 +12,7 @@ import pytest
 from O365 import Account
 from O365.utils.token import MemoryTokenBackend
 
+from graph_conformance import conforming_answers
 from m365_emulator.pytest_plugin import RunningEmulator
 from sample import BACKGROUND_ID, BACKGROUND_SECRET, DANA, HARBOUR, TOM
 
@@ -21,6 +22,13 @@ pytestmark = [
     # It leaves its sessions open.
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def conformance(m365_emulator: RunningEmulator, tmp_path: Path) -> Iterator[None]:
+    """Check every answer of Graph against Microsoft's metadata."""
+    with conforming_answers(m365_emulator.world, tmp_path / "exchanges.jsonl"):
+        yield
 
 
 @pytest.fixture

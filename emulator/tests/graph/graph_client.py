@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import os
-import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from random import Random
-from types import ModuleType
 from typing import Any
 
 import httpx
 import pytest
 from starlette.applications import Starlette
 
+from graph_conformance import WHY_NOT, find_check, type_of
 from m365_emulator import graph
 from m365_emulator.entra.tokens import issue_access_token
 from m365_emulator.world.mailbox import Mailbox, generate
@@ -37,72 +33,13 @@ EVERYTHING = [
 ]
 
 
-def _checker() -> ModuleType | None:
-    """Find the metadata checker: in $M365_CONFORMANCE, or beside the repository."""
-    beside = Path(__file__).resolve().parents[3].parent / "shared" / "conformance"
-    path = Path(os.environ.get("M365_CONFORMANCE", beside)) / "graph_schema.py"
-    if not path.exists():
-        return None
-    spec = importlib.util.spec_from_file_location("graph_schema", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="session")
 def violations() -> Callable[[Any, str], list[str]]:
     """Return Microsoft's metadata check; without the metadata the tests that use it are skipped."""
-    checker = _checker()
-    if checker is None:
-        pytest.skip("Microsoft's Graph metadata is not here (set M365_CONFORMANCE to its folder)")
-    return checker.violations
-
-
-def type_of(path: str) -> str | None:
-    """Return the type of the answer to a successful GET, POST or PATCH of a path, None where it has no type."""
-    flat = re.sub(r"\('([^']*)'\)", r"/\1", path.partition("?")[0])
-    parts = [part for part in flat.split("/") if part and "(" not in part]
-    if not parts:
-        return None
-    last = parts[-1].lower()
-    known = {
-        "messages": "message",
-        "mailfolders": "mailFolder",
-        "childfolders": "mailFolder",
-        "events": "event",
-        "calendarview": "event",
-        "instances": "event",
-        "calendars": "calendar",
-        "calendar": "calendar",
-        "calendargroups": "calendarGroup",
-        "calendarpermissions": "calendarPermission",
-        "attachments": "attachment",
-        "mailboxsettings": "mailboxSettings",
-        "mastercategories": "outlookCategory",
-        "messagerules": "messageRule",
-        "subscriptions": "subscription",
-        "extensions": "openTypeExtension",
-        "getschedule": "scheduleInformation",
-        "getmailtips": "mailTips",
-        "findmeetingtimes": "meetingTimeSuggestionsResult",
-        "translateexchangeids": "convertIdResult",
-        "me": "user",
-        "supportedlanguages": "localeInfo",
-        "createuploadsession": "uploadSession",
-    }
-    if last in ("move", "copy"):
-        return "mailFolder" if parts[-3].lower() == "mailfolders" else "message"
-    if last in ("createreply", "createreplyall", "createforward"):
-        return "message"
-    if last == "delta":
-        return known.get(parts[-2].lower())
-    if last in known:
-        return known[last]
-    if len(parts) > 1 and parts[-2].lower() == "mailboxsettings":
-        return None
-    return known.get(parts[-2].lower()) if len(parts) > 1 and not last.startswith("$") else None
+    check = find_check()
+    if check is None:
+        pytest.skip(WHY_NOT)
+    return check
 
 
 class InProcess:
