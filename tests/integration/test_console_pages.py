@@ -165,6 +165,8 @@ async def test_admin_is_not_let_into_the_operators_rooms(
                 filled = re.sub(r"\{[^}]+\}", "x", path)
                 answer = await (dana.open(filled) if method == "GET" else dana.send(filled))
                 assert answer.status_code == 403, (method, path)
+        log = (await dana.open("/console/audit?what=access&outcome=refused")).text
+        assert "Dana Okafor asked for something that needs operator.read." in log
 
 
 async def test_every_form_route_refuses_a_post_without_the_token(

@@ -26,6 +26,15 @@ async def test_first_start_makes_one_link_and_the_second_start_none(access: Acce
     assert await access.ensure_first_operator() is None
 
 
+async def test_processes_that_start_together_make_one_operator(
+    access: AccessService, transactions: SQLTransactions
+) -> None:
+    made = await asyncio.gather(*(access.ensure_first_operator() for _ in range(5)))
+    assert sum(secret is not None for secret in made) == 1
+    async with transactions() as transaction:
+        assert await transaction.operators.count() == 1
+
+
 async def test_looking_at_a_link_does_not_use_it_up(access: AccessService, visitor: Actor) -> None:
     secret = await access.ensure_first_operator()
     assert secret is not None

@@ -69,6 +69,8 @@ async def test_console_is_not_served_by_the_public_host_and_the_other_way_round(
         assert (await console.get("/console/page")).status_code == 200
         assert (await public.get("/form")).status_code == 200
         assert (await console.get("/form")).status_code == 421
+        assert (await console.get("/")).headers["location"] == "/console"
+        assert (await console.get(app.state.static.address("app.css"))).status_code == 200
 
 
 async def test_strangers_forwarded_headers_count_for_nothing(browser: httpx.AsyncClient) -> None:

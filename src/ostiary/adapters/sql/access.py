@@ -194,6 +194,9 @@ class SQLOperatorStore:
         rows = (await self._connection.execute(statement)).mappings().all()
         return tuple(_operator(row) for row in rows)
 
+    async def lock(self) -> None:
+        await self._connection.execute(text("LOCK TABLE operators IN SHARE ROW EXCLUSIVE MODE"))
+
     async def count(self) -> int:
         statement = select(func.count()).select_from(operators)
         return (await self._connection.execute(statement)).scalar_one()

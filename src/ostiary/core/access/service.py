@@ -77,6 +77,8 @@ class AccessService:
     async def ensure_first_operator(self) -> Secret | None:
         """At first start, make an operator and return the secret of a sign-in link; None when there is one already."""
         async with self._transactions() as transaction:
+            # Several processes may start for the first time at once.
+            await transaction.operators.lock()
             if await transaction.operators.count():
                 return None
             operator = await self._add_operator(transaction, FIRST_OPERATOR_NAME, SYSTEM)
@@ -95,6 +97,7 @@ class AccessService:
             InvalidRequest: No name was given, and there is not exactly one operator.
         """
         async with self._transactions() as transaction:
+            await transaction.operators.lock()
             operator = await self._find_or_add_operator(transaction, name, actor)
             link, secret = await self._add_link(
                 transaction, Role.OPERATOR, operator.id, None, OPERATOR_LINK_LIFE
@@ -236,6 +239,18 @@ class AccessService:
                 actor=actor,
                 organization_id=principal.organization_id,
                 object_id=principal.organization_id,
+            )
+
+    async def record_denial(self, principal: Principal, permission: Permission, *, actor: Actor) -> None:
+        """Put on record that a known caller asked for something it may not do (SR-74)."""
+        async with self._transactions() as transaction:
+            await transaction.audit.record(
+                "access.denied",
+                f"{principal.name} asked for something that needs {permission.value}.",
+                actor=actor,
+                outcome="refused",
+                organization_id=principal.organization_id,
+                object_id=principal.session_id or principal.id,
             )
 
     # API keys

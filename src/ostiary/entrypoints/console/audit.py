@@ -23,6 +23,7 @@ KINDS: Final = (
     ("member", "Members and licences"),
     ("connect", "Connecting and connections"),
     ("console", "Console sign-ins"),
+    ("access", "Refused requests"),
     ("sign_in", "Returns from Microsoft"),
     ("operator", "Operators"),
     ("api_key", "API keys"),

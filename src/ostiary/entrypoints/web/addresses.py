@@ -14,7 +14,17 @@ CONSOLE_PATHS: Final = ("/console", "/operator", "/v1")
 PROBE_PATHS: Final = ("/healthz", "/readyz", "/metrics")
 """Asked by machines that know no name of ours."""
 
-_SHARED_PATHS: Final = ("/static", "/theme", "/csp-report", "/privacy", "/accessibility", "/help", "/ref")
+_SHARED_PATHS: Final = (
+    "/static",
+    "/theme",
+    "/csp-report",
+    "/genuine",
+    "/privacy",
+    "/accessibility",
+    "/status",
+    "/help",
+    "/ref",
+)
 """Served by both hosts, because pages of both need them."""
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -30,6 +40,14 @@ class Addresses:
     def origin_for(self, path: str) -> str:
         """Return the origin that serves ``path``."""
         return self.console_origin if is_below(path, CONSOLE_PATHS) else self.public_origin
+
+    def is_console_root(self, scheme: str, host: str, path: str) -> bool:
+        """Whether somebody typed the console's bare address."""
+        return (
+            path == "/"
+            and self.console_origin != self.public_origin
+            and origin(f"{scheme}://{host}") == self.console_origin
+        )
 
     def serves(self, scheme: str, host: str, path: str) -> bool:
         """Whether a request for ``path`` may come in by this scheme and Host header."""

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ostiary.entrypoints.web.addresses import Addresses
 from ostiary.entrypoints.web.errors import error_answer
+from ostiary.entrypoints.web.templates import see_other
 
 
 class Forwarded:
@@ -35,6 +36,9 @@ class Forwarded:
             scope["scheme"] = scheme if scheme in {"http", "https"} else scope["scheme"]
             host = headers.get("x-forwarded-host", host).split(",")[-1].strip()
         scope["state"]["client_ip"] = client_ip or None
+        if self._addresses.is_console_root(scope["scheme"], host, scope["path"]):
+            await see_other("/console")(scope, receive, send)
+            return
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._addresses.serves(scope["scheme"], host, scope["path"]):
             answer = error_answer(

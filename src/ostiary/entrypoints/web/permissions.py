@@ -13,7 +13,7 @@ from ostiary.core.access.model import Permission, Principal
 from ostiary.core.kernel.errors import PermissionDenied
 from ostiary.core.kernel.secret import Secret
 from ostiary.entrypoints.web.browser import verify_form
-from ostiary.entrypoints.web.context import client_ip, services
+from ostiary.entrypoints.web.context import actor, client_ip, services
 from ostiary.entrypoints.web.cookies import read_cookie
 from ostiary.entrypoints.web.errors import SignInNeeded
 
@@ -38,6 +38,7 @@ class Requirement:
         if caller is not None:
             request.state.principal = caller
             if not caller.may(self.permission):
+                await services(request).access.record_denial(caller, self.permission, actor=actor(request))
                 raise PermissionDenied("You are signed in, but this isn’t yours to see or change.")
         if self.form and request.method not in SAFE_METHODS:
             await verify_form(request)
