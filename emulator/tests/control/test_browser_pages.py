@@ -164,3 +164,17 @@ async def test_the_way_back_works_through_the_content_security_policy(
     await context.close()
     server.close()
     await server.wait_closed()
+
+
+async def test_a_browser_behind_the_proxy_meets_the_emulator_under_microsofts_name(
+    m365_emulator: RunningEmulator, chromium: Browser
+) -> None:
+    proxy = m365_emulator.stand_in_environment()["HTTPS_PROXY"]
+    context = await chromium.new_context(proxy={"server": proxy}, ignore_https_errors=True)
+    page = await context.new_page()
+
+    await page.goto("https://login.microsoftonline.com" + App(m365_emulator.http_url).admin_consent_url())
+
+    assert await page.locator("h1").inner_text() == "Pick an account"
+    assert "LOCAL EMULATOR" in await page.locator(".emu-banner").inner_text()
+    await context.close()

@@ -446,3 +446,46 @@ def test_reset_by_an_administrator_ends_our_tokens_too(
 
     assert aadsts(approved.refresh(token)) == 50173
     assert "refresh_token" in approved.tokens_for(browser, TOM)
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "error", "suberror"),
+    [
+        (50132, 400, "invalid_grant", "bad_token"),
+        (50158, 400, "invalid_grant", "basic_action"),
+        (530032, 400, "invalid_grant", "message_only"),
+        (7000112, 400, "unauthorized_client", None),
+        (7000215, 401, "invalid_client", None),
+        (90055, 429, "temporarily_unavailable", None),
+        (90006, 503, "temporarily_unavailable", None),
+        (4242424, 400, "invalid_grant", None),
+    ],
+)
+def test_any_number_can_be_forced_for_a_tenant_or_a_person(
+    m365_emulator: RunningEmulator,
+    browser: Browser,
+    approved: App,
+    number: int,
+    status: int,
+    error: str,
+    suberror: str | None,
+) -> None:
+    token = approved.tokens_for(browser, TOM)["refresh_token"]
+    m365_emulator.control("PATCH", f"/users/{TOM}", {"token_error": number})
+    for_person = approved.refresh(token)
+    m365_emulator.control("PATCH", f"/users/{TOM}", {"token_error": None})
+    m365_emulator.control(
+        "PATCH", f"/tenants/{HARBOUR}/policies", {"token_error": number, "sign_in_error": number}
+    )
+    for_tenant = approved.refresh(token)
+
+    for answer in (for_person, for_tenant):
+        assert (answer.status_code, answer.json()["error"], answer.json().get("suberror")) == (
+            status,
+            error,
+            suberror,
+        )
+        assert aadsts(answer) == number
+        assert ("retry-after" in answer.headers) == (status >= 429)
+    page = browser.open(approved.authorize_url(login_hint=TOM))
+    assert page.text_of("error-code") == f"AADSTS{number}"

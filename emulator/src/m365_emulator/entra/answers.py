@@ -110,7 +110,7 @@ def error_answer(world: World, request: Request, error: EntraError) -> Response:
     headers = token_headers(trace)
     headers["x-ms-clitelem"] = f"1,{error.code},0,,"
     status = 401 if error.oauth_error == "invalid_client" else 400
-    if error.kind.status >= 500:
+    if error.kind.status >= 429:
         status = error.kind.status
         headers["retry-after"] = "30"
     return json_answer(content, status=status, headers=headers)

@@ -237,12 +237,66 @@ ERRORS: dict[int, ErrorKind] = {
     ),
     9002332: ErrorKind("invalid_request", "The application is configured for work or school accounts only."),
     1000502: ErrorKind("invalid_client", "The certificate is not within its validity period.", status=401),
+    50000: ErrorKind("server_error", "The service could not issue a token.", status=500),
+    50001: ErrorKind("invalid_resource", "The resource is disabled or unknown."),
+    50053: ErrorKind(
+        "invalid_grant", "The account is locked, or the address of the client is seen as malicious."
+    ),
+    50072: ErrorKind("invalid_grant", "The user must enrol for multi-factor authentication.", "basic_action"),
+    50078: ErrorKind("invalid_grant", "The multi-factor authentication is too old.", "basic_action"),
+    50079: ErrorKind(
+        "invalid_grant", "The user must register for multi-factor authentication.", "basic_action"
+    ),
+    50085: ErrorKind("invalid_grant", "The refresh token needs a sign-in at the social identity provider."),
+    50097: ErrorKind("invalid_grant", "Device authentication is required.", "additional_action"),
+    50131: ErrorKind("invalid_grant", "A Conditional Access condition was not met."),
+    50132: ErrorKind(
+        "invalid_grant", "The session is not valid: the password expired or was changed.", "bad_token"
+    ),
+    50133: ErrorKind(
+        "invalid_grant", "The session is not valid: the password expired or was changed.", "bad_token"
+    ),
+    50144: ErrorKind("invalid_grant", "The password in the on-premises directory is expired."),
+    50158: ErrorKind("invalid_grant", "An external security challenge was not satisfied.", "basic_action"),
+    50196: ErrorKind("temporarily_unavailable", "The client repeats the same request in a loop.", status=400),
+    53001: ErrorKind("invalid_grant", "The device must be joined to the domain.", "additional_action"),
+    53002: ErrorKind("invalid_grant", "The app used is not approved for Conditional Access.", "message_only"),
+    53011: ErrorKind(
+        "invalid_grant", "The user is blocked because of risk in the home tenant.", "message_only"
+    ),
+    530002: ErrorKind("invalid_grant", "The device must be compliant.", "additional_action"),
+    530003: ErrorKind("invalid_grant", "The device must be managed.", "additional_action"),
+    530032: ErrorKind("invalid_grant", "A security policy of the tenant blocks the request.", "message_only"),
+    65002: ErrorKind("invalid_request", "Consent between first-party applications must be preauthorized."),
+    65005: ErrorKind("invalid_resource", "The application's required resource access list is wrong."),
+    650056: ErrorKind(
+        "invalid_client", "The application is misconfigured: it lists no permission for the resource."
+    ),
+    650057: ErrorKind(
+        "invalid_resource", "The resource is not in the application's list of requested permissions."
+    ),
+    70001: ErrorKind("unauthorized_client", "The application is disabled."),
+    700003: ErrorKind("invalid_grant", "The device object was not found in the tenant."),
+    700011: ErrorKind("unauthorized_client", "The application was not found in the directory."),
+    700020: ErrorKind("interaction_required", "The access grant requires interaction."),
+    700023: ErrorKind("invalid_scope", "The scope names no resource."),
+    90006: ErrorKind("temporarily_unavailable", "The service failed for a moment.", status=503),
+    90012: ErrorKind("temporarily_unavailable", "The request timed out.", status=503),
+    90024: ErrorKind("temporarily_unavailable", "The service failed for a moment.", status=503),
+    90055: ErrorKind("temporarily_unavailable", "Too many requests for this tenant.", status=429),
+    90090: ErrorKind("server_error", "The directory failed for a moment.", status=500),
+    90099: ErrorKind(
+        "access_denied", "The application is not authorized in the tenant for delegated administrators."
+    ),
     9999999: ErrorKind("unexpected_failure", "The request could not be completed."),
 }
 """Own words; the numbers, OAuth errors and suberrors are the documented ones.
 
 Source: learn.microsoft.com/entra/identity-platform/reference-error-codes
 """
+
+
+_UNLISTED = ErrorKind("invalid_grant", "The emulator has no words for this number.")
 
 
 @dataclass(slots=True)
@@ -261,7 +315,7 @@ class EntraError(Exception):
     @property
     def kind(self) -> ErrorKind:
         """The table row."""
-        return ERRORS[self.code]
+        return ERRORS.get(self.code, _UNLISTED)
 
     @property
     def oauth_error(self) -> str:

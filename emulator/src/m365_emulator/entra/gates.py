@@ -66,6 +66,10 @@ def check_policies(step: Step, tenant: Tenant, user: User, home: User) -> Respon
     """
     policies, app = tenant.policies, step.request.app
     step.http.state.tenant_id = tenant.id
+    if policies.sign_in_error is not None:
+        raise Stopped(
+            EntraError(policies.sign_in_error, "(Told so by the controls.)"), offers_other_account=True
+        )
     if policies.outage:
         raise Refused(EntraError(90033))
     if policies.unknown_failure:

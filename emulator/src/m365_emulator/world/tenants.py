@@ -67,6 +67,10 @@ class TenantPolicies:
     client_secret_expired: bool = False
     unknown_failure: bool = False
     outage: bool = False
+    sign_in_error: int | None = None
+    """AADSTS number that stops every sign-in on the page."""
+    token_error: int | None = None
+    """AADSTS number that answers every request for a token."""
 
 
 @dataclass(eq=False, slots=True)
@@ -98,6 +102,8 @@ class User:
     """Browser sessions begun earlier are over, refresh tokens of servers are not: a changed password."""
     mfa_required: bool = False
     password_expired: bool = False
+    token_error: int | None = None
+    """AADSTS number that answers every request for this person's tokens."""
     given_name: str | None = None
     surname: str | None = None
     job_title: str | None = None

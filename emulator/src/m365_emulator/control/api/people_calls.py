@@ -29,6 +29,7 @@ _USER_FIELDS: dict[str, type | tuple[type, ...]] = {
     "mailbox_location": (str, type(None)),
     "mfa_required": bool,
     "password_expired": bool,
+    "token_error": (int, type(None)),
     "deleted": bool,
     "time_zone": str,
 }

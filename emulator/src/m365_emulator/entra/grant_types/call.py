@@ -95,6 +95,9 @@ def check_app_in_tenant(tenant: Tenant, app: AppRegistration) -> None:
 
 def check_person(tenant: Tenant, user: User) -> None:
     """Raise 50034, 50057 or 50055 when the person is gone, switched off, or must change the password."""
+    forced = user.token_error or tenant.policies.token_error
+    if forced is not None:
+        raise EntraError(forced, "(Told so by the controls.)")
     if user.deleted:
         raise EntraError(50034, f"Directory: '{tenant.id}'.")
     if not user.account_enabled:

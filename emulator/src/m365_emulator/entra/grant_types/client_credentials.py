@@ -24,6 +24,8 @@ def answer(call: TokenCall) -> dict[str, Any]:
         raise EntraError(50059 if call.authority.segment == "organizations" else 9001023)
     if tenant.policies.outage:
         raise EntraError(90033)
+    if tenant.policies.token_error is not None:
+        raise EntraError(tenant.policies.token_error, "(Told so by the controls.)")
     asked = parse_scopes(call.world, call.need("scope"))
     if len(asked.resources) != 1 or not asked.resources[0].is_default:
         raise EntraError(70011, "Client credential flows must have one scope that ends in /.default.")
