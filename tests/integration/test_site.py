@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from ostiary.bootstrap import Services
 
@@ -40,3 +41,14 @@ async def test_emulator_is_reached_by_the_service(app: Services) -> None:
         registration, tenant_id="9c2f0b7a-51de-4a66-8f3e-1d7a40e2b918"
     )
     assert state == "absent"
+
+
+async def test_log_names_the_connection_and_never_a_secret_of_the_path(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="ostiary.web")
+    await client.get("/v1/connections/con_7q/folders")
+    await client.get("/connect/s/a-secret-in-a-path")
+    text = "\n".join(str(record.msg) for record in caplog.records)
+    assert "con_7q" in text
+    assert "a-secret-in-a-path" not in text

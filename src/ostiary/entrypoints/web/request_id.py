@@ -13,6 +13,15 @@ from ostiary.core.kernel.entropy import Entropy, SystemEntropy
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _QUIET_PATHS: Final = ("/healthz", "/readyz", "/metrics", "/static")
+_LOGGED_IDS: Final = (
+    "connection_id",
+    "organization_id",
+    "tenant_key",
+    "member_id",
+    "session_id",
+    "reference",
+)
+"""Parts of a path that support follows. Others may be secrets or name somebody's mail."""
 
 log = structlog.get_logger("ostiary.web")
 
@@ -72,4 +81,9 @@ class RequestId:
             status=status,
             milliseconds=round(seconds * 1000, 1),
             client=scope["state"].get("client_ip"),
+            **{
+                name: scope["path_params"][name]
+                for name in _LOGGED_IDS
+                if name in scope.get("path_params", {})
+            },
         )
