@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from http.client import HTTPConnection
 
 import pytest
 
@@ -54,8 +55,18 @@ def assert_blocked(client, **options):
 
 
 def test_a_blocked_caller_sees_a_bare_403_and_keeps_the_connection(client):
+    token = client.token()
+    connection = HTTPConnection(client.http.base_url.host, client.http.base_url.port, timeout=10)
     client.user().tenant.policies.ews_enabled = False
-    assert_blocked(client)
+    for _ in range(3):
+        # More than fits into one packet: the connection survives only if the emulator reads what it refuses.
+        connection.request("POST", "/EWS/Exchange.asmx", b"x" * 300_000, {"Authorization": f"Bearer {token}"})
+        first = connection.sock
+        response = connection.getresponse()
+        assert (response.status, response.read()) == (403, b"")
+        assert connection.sock is first
+        assert first is not None
+    connection.close()
 
 
 def test_an_application_that_is_not_listed_is_blocked(client):

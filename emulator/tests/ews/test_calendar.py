@@ -549,3 +549,19 @@ def test_events_of_the_store_are_aware_and_in_utc(client):
     )
     assert isinstance(item, CalendarEvent)
     assert item.start == datetime(2027, 1, 4, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("invitations", "kept"), [("SendToAllAndSaveCopy", 1), ("SendOnlyToAll", 0)])
+def test_a_copy_of_the_invitation_is_kept_only_when_asked_for(client, invitations, kept):
+    ids = create(client, event(attendees=ATTENDEE), invitations)
+    sent = client.mailbox().well_known("sentitems").items
+
+    def copies() -> int:
+        return sum(item.item_class.startswith("IPM.Schedule") for item in sent.values())
+
+    assert copies() == kept
+    assert request_of(client)
+    update(client, ids["Id"], set_location("Room Vale"), "SendToAllAndSaveCopy" if kept else "SendOnlyToAll")
+    assert copies() == 2 * kept
+    delete(client, ids["Id"], f' SendMeetingCancellations="{invitations}"')
+    assert copies() == 3 * kept

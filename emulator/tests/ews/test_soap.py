@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import pytest
 
+from ews_conformance import WHY_NOT, find_check
+from m365_emulator.ews import xml
 from m365_emulator.ews.state import state_of
 
 GET_INBOX = (
     "<m:GetFolder><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape></m:FolderShape><m:FolderIds>"
     '<t:DistinguishedFolderId Id="inbox"/></m:FolderIds></m:GetFolder>'
 )
+
+
+def test_the_schema_check_notices_what_is_wrong():
+    check = find_check()
+    if check is None:
+        pytest.skip(WHY_NOT)
+    wrong = WRONG_ORDER.replace(
+        "<m:GetFolder>", f'<m:GetFolder xmlns:m="{xml.MESSAGES}" xmlns:t="{xml.TYPES}">'
+    )
+    envelope = f'<s:Envelope xmlns:s="{xml.SOAP}"><s:Body>{wrong}</s:Body></s:Envelope>'
+    assert len(check(envelope.encode())) == 1
 
 
 def raw(client, content: bytes):

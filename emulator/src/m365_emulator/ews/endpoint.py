@@ -38,8 +38,10 @@ class ExchangeEndpoint:
             token = access.authenticate(self._world, request.headers.get("authorization"))
             access.check_organization(token.tenant, token.app_id, self._world.clock.now())
         except access.Unauthorized as error:
+            await _drain(request)
             return self._finish(request, _unauthorized(error))
         except access.EWSBlocked:
+            await _drain(request)
             return self._finish(request, Response(status_code=403))
         if request.method in {"GET", "HEAD"}:
             return self._finish(request, HTMLResponse(_HELP))
@@ -128,6 +130,15 @@ async def read_body(request: Request) -> bytes:
     if not size:
         raise schema_violation("The request has no body.")
     return b"".join(chunks)
+
+
+async def _drain(request: Request) -> None:
+    """Read what is left of a request that is turned away: the connection can only be kept if nothing stays unread."""
+    left = soap.MAX_REQUEST_BYTES
+    async for chunk in request.stream():
+        left -= len(chunk)
+        if left < 0:
+            return
 
 
 def _as_fault(error: EWSError) -> SoapFault:

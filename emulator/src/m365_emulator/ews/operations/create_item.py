@@ -8,6 +8,7 @@ from m365_emulator.ews.call import Call
 from m365_emulator.ews.faults import ResponseError, schema_violation
 from m365_emulator.ews.fields.calendar import INVITED
 from m365_emulator.ews.fields.registry import kind_of
+from m365_emulator.ews.operations.meeting_copies import copies_kept
 from m365_emulator.ews.operations.responses import RESPONSES, answer_response
 from m365_emulator.ews.soap import Node, elements, local_name
 from m365_emulator.ews.targets import FolderTarget, folder_target, listed
@@ -167,6 +168,7 @@ def _create_event(reader: Reader, node: Node, invitations: str | None, target: F
     send = invitations != "SendToNone"
     if event.attendees and not send:
         event.properties = {**(event.properties or {}), INVITED: "false"}
-    return meetings.create_event(
-        reader.mailbox, event, target.folder if target else None, send_invitations=send
-    )
+    with copies_kept(reader.mailbox, keep=invitations != "SendOnlyToAll"):
+        return meetings.create_event(
+            reader.mailbox, event, target.folder if target else None, send_invitations=send
+        )

@@ -8,6 +8,7 @@ from m365_emulator.ews.batch import each
 from m365_emulator.ews.call import Call
 from m365_emulator.ews.faults import ResponseError, schema_violation
 from m365_emulator.ews.operations.create_item import INVITATIONS
+from m365_emulator.ews.operations.meeting_copies import copies_kept
 from m365_emulator.ews.soap import Node
 from m365_emulator.ews.targets import item_target, listed
 from m365_emulator.world.mailbox import CalendarEvent, DeleteMode, meetings
@@ -38,7 +39,8 @@ def delete_item(call: Call) -> str:
                     "SendMeetingCancellations is required for calendar items.",
                 )
             send = cancellations != "SendToNone"
-            meetings.delete_event(target.mailbox, target.item, mode, send_cancellations=send)
+            with copies_kept(target.mailbox, keep=cancellations != "SendOnlyToAll"):
+                meetings.delete_event(target.mailbox, target.item, mode, send_cancellations=send)
         else:
             target.mailbox.delete(target.item, mode)
         return ""

@@ -11,6 +11,7 @@ from datetime import datetime
 from m365_emulator.ews import xml
 from m365_emulator.ews.call import Call
 from m365_emulator.ews.faults import ResponseError
+from m365_emulator.ews.operations.meeting_copies import copies_kept
 from m365_emulator.ews.shapes import read_boolean
 from m365_emulator.ews.soap import Node, local_name
 from m365_emulator.ews.targets import FolderTarget, ItemTarget, item_target
@@ -150,14 +151,15 @@ def _answer_meeting(
         )
     if event.is_cancelled:
         raise ResponseError(f"ErrorCalendarIsCancelledFor{suffix}", "The meeting was cancelled.")
-    meetings.respond(
-        mailbox,
-        event,
-        answer,
-        comment=bodies.to_text(_new_body(node)).strip(),
-        send_response=disposition != "SaveOnly",
-        proposed=_proposed(call, node),
-    )
+    with copies_kept(mailbox, keep=disposition == "SendAndSaveCopy"):
+        meetings.respond(
+            mailbox,
+            event,
+            answer,
+            comment=bodies.to_text(_new_body(node)).strip(),
+            send_response=disposition != "SaveOnly",
+            proposed=_proposed(call, node),
+        )
     if isinstance(original.item, Message):
         # The request has done its work, and moves out of the way as it does in every mail program.
         mailbox.delete(original.item, DeleteMode.TO_DELETED_ITEMS)
@@ -196,7 +198,8 @@ def _cancel(
         raise ResponseError("ErrorInvalidItemForOperationCancelItem", "Only meetings can be cancelled.")
     if not event.is_organizer:
         raise ResponseError("ErrorCalendarIsNotOrganizer", "Only the organizer can cancel a meeting.")
-    meetings.cancel_event(original.mailbox, event, comment=bodies.to_text(_new_body(node)).strip())
+    with copies_kept(original.mailbox, keep=disposition != "SendOnly"):
+        meetings.cancel_event(original.mailbox, event, comment=bodies.to_text(_new_body(node)).strip())
     return "<m:Items/>"
 
 

@@ -13,6 +13,7 @@ from m365_emulator.ews.fields.calendar import INVITED
 from m365_emulator.ews.fields.extended import read_path
 from m365_emulator.ews.fields.registry import kind_of
 from m365_emulator.ews.operations.create_item import DISPOSITIONS, saved_item_folder
+from m365_emulator.ews.operations.meeting_copies import copies_kept
 from m365_emulator.ews.shapes import read_uri
 from m365_emulator.ews.soap import Node, elements, local_name
 from m365_emulator.ews.targets import ItemTarget, item_target, listed
@@ -96,8 +97,10 @@ def _update(
             values["properties"] = {
                 key: value for key, value in (kept or {}).items() if key != INVITED
             } or None
-            return _send_first_invitations(target, item, values)
-        return meetings.update_event(target.mailbox, item, values, send_updates=send)
+            with copies_kept(target.mailbox, keep="AndSaveCopy" in notices):
+                return _send_first_invitations(target, item, values)
+        with copies_kept(target.mailbox, keep="AndSaveCopy" in notices):
+            return meetings.update_event(target.mailbox, item, values, send_updates=send)
     if not isinstance(item, Message):
         raise ResponseError("ErrorObjectTypeChanged", "The item cannot be changed.")
     values = _values(reader, item, updates, message.MESSAGE, message.CLEARED)

@@ -83,7 +83,8 @@ def with_directory_names(reader: Reader, found: Iterable[Recipient]) -> tuple[Re
     """Return recipients with the names the directory has for them, where the caller gave only addresses."""
     named: list[Recipient] = []
     for one in found:
-        user = reader.call.world.find_user(one.address) if one.name == one.address else None
+        directory = reader.call.user.tenant
+        user = reader.call.world.find_user(one.address, directory) if one.name == one.address else None
         named.append(Recipient(user.display_name, one.address) if user is not None else one)
     return tuple(named)
 
