@@ -126,6 +126,23 @@ def test_serve_prints_where_it_is_and_keeps_its_data(
     assert (tmp_path / "world").exists()
 
 
+def test_data_of_another_version_is_kept_aside(tmp_path: Path) -> None:
+    (tmp_path / "world").write_bytes(b"m365-emulator world of long ago")
+    arguments = [COMMAND, "serve", "--http-port", "0", "--https-port", "0", "--data", str(tmp_path / "world")]
+
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith("ca ")
+        assert process.stdout.readline().startswith("ready ")
+        process.send_signal(signal.SIGINT)
+        complaint = process.stderr.read()
+
+    assert "kept as world.old" in complaint
+    assert (tmp_path / "world.old").read_bytes() == b"m365-emulator world of long ago"
+    assert process.returncode == 0
+
+
 def test_run_gives_a_program_the_emulator_and_ends_with_its_code(tmp_path: Path) -> None:
     program = (
         "import msal, sys\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,9 +11,9 @@ import pytest
 
 from m365_emulator.world.clock import Clock
 from m365_emulator.world.keys import KeyRing
-from m365_emulator.world.request_log import mask, mask_header
+from m365_emulator.world.request_log import LoggedRequest, RequestLog, mask, mask_header
 from m365_emulator.world.seed import SeedError, SeedSource
-from m365_emulator.world.snapshot import FORMAT, SnapshotError, dump, load, restore, save
+from m365_emulator.world.snapshot import SnapshotError, dump, format_mark, load, restore, save
 from m365_emulator.world.world import World
 
 TOM = "tom.ellis@harbourvale.example"
@@ -118,18 +119,37 @@ def test_a_snapshot_from_elsewhere_runs_no_code(tmp_path: Path) -> None:
     through_a_module = b"cm365_emulator.world.snapshot\nos.getpid\n(tR."
     through_a_function = b"cm365_emulator.world.snapshot\ndump\n(tR."
     for data in (
-        FORMAT + through_a_module,
-        FORMAT + through_a_function,
-        FORMAT + pickle.dumps(Evil()),
-        FORMAT + b"\x80garbage",
+        format_mark() + through_a_module,
+        format_mark() + through_a_function,
+        format_mark() + pickle.dumps(Evil()),
+        format_mark() + b"\x80garbage",
         b"nothing",
-        FORMAT + pickle.dumps(42),
+        format_mark() + pickle.dumps(42),
     ):
         with pytest.raises(SnapshotError):
             restore(world, data)
 
     assert not (tmp_path / "pwned").exists()
     assert world.find_user(TOM) is not None
+
+
+def test_a_snapshot_of_another_version_is_refused_whole() -> None:
+    world = World()
+    data = dump(world)
+    line, _, rest = data.partition(b"\n")
+
+    with pytest.raises(SnapshotError, match="not a snapshot of this version"):
+        restore(world, line[:-1] + b"?\n" + rest)
+
+
+def test_every_exchange_can_be_recorded(tmp_path: Path) -> None:
+    log = RequestLog(limit=2, record_to=tmp_path / "log.jsonl")
+    for number in range(3):
+        log.add(LoggedRequest(log.next_number(), "now", "GET", "host", f"/{number}", "", 200, 1.0))
+
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["path"] for line in lines] == ["/0", "/1", "/2"]
+    assert [entry.path for entry in log.newest(5)] == ["/2", "/1"]
 
 
 def test_reset_rebuilds_everything() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import os
 import shlex
+import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -134,11 +135,19 @@ def _world(random_seed: int, source: SeedSource, home: Path, data: Path | None, 
             request_log=RequestLog(record_to=record),
             keyring=KeyRing(home / "signing-keys.pem"),
         )
-        if data is not None and data.exists():
+    except SeedError as error:
+        fail(str(error))
+    if data is not None and data.exists():
+        try:
             load(world, data)
             world.apply_overrides(source)
-    except (SeedError, SnapshotError) as error:
-        fail(str(error))
+        except SnapshotError:
+            kept = data.with_name(data.name + ".old")
+            data.replace(kept)
+            print(
+                f"{data} is of another version. It is kept as {kept.name}; the world begins anew.",
+                file=sys.stderr,
+            )
     world.data_file = data
     return world
 

@@ -13,6 +13,7 @@ from m365_emulator.entra.answers import correlation_id
 from m365_emulator.entra.authorization import AuthorizationRequest, Stopped
 from m365_emulator.entra.consent import Ask, ConsentDecision, Permissions
 from m365_emulator.entra.flow import Flow
+from m365_emulator.entra.scopes import own_api
 from m365_emulator.entra.session import Session
 from m365_emulator.web import render
 from m365_emulator.world.apps import AppRegistration
@@ -63,6 +64,8 @@ def permission_views(world: World, wanted: Permissions) -> list[dict[str, str]]:
     has_profile = any("User.Read" in names for names in wanted.delegated.values())
     for resource_id, names in wanted.delegated.items():
         resource = world.resources.get(resource_id)
+        if resource is None and resource_id in world.apps:
+            resource = own_api(world.apps[resource_id])
         for name in names:
             permission = resource.find_delegated(name) if resource else None
             if permission is None or (has_profile and name in ("openid", "profile", "email")):

@@ -6,16 +6,22 @@ emulator's own classes and plain values, so a file from elsewhere cannot run cod
 
 from __future__ import annotations
 
+import hashlib
+import importlib
 import io
 import os
 import pickle
+import pkgutil
+from dataclasses import fields, is_dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from m365_emulator import world as world_package
 
 if TYPE_CHECKING:
     from m365_emulator.world.world import World
 
-FORMAT = b"m365-emulator world 1\n"
 _PLAIN = {
     ("builtins", "set"),
     ("builtins", "frozenset"),
@@ -42,6 +48,18 @@ _STATE = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=1)
+def format_mark() -> bytes:
+    """Return the first line of a snapshot: it changes when any class of the world gains or loses a field."""
+    names: list[str] = []
+    for module in pkgutil.walk_packages(world_package.__path__, f"{world_package.__name__}."):
+        for name, found in sorted(vars(importlib.import_module(module.name)).items()):
+            if isinstance(found, type) and found.__module__ == module.name and is_dataclass(found):
+                names.append(f"{module.name}.{name}({','.join(item.name for item in fields(found))})")
+    digest = hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]
+    return f"m365-emulator world {digest}\n".encode()
+
+
 class SnapshotError(ValueError):
     """The bytes are not a world that this version can read; start afresh without them."""
 
@@ -62,7 +80,7 @@ def dump(world: World) -> bytes:
     """Return the world as bytes; request log and signing keys are not part of it."""
     content = {name: getattr(world, name) for name in _STATE}
     buffer = io.BytesIO()
-    buffer.write(FORMAT)
+    buffer.write(format_mark())
     pickler = pickle.Pickler(buffer, protocol=5)
     pickler.persistent_id = lambda thing: "world" if thing is world else None  # type: ignore[method-assign]
     pickler.dump(content)
@@ -75,9 +93,10 @@ def restore(world: World, data: bytes) -> None:
     Raises:
         SnapshotError: The bytes are not a snapshot of this version; nothing is changed.
     """
-    if not data.startswith(FORMAT):
+    mark = format_mark()
+    if not data.startswith(mark):
         raise SnapshotError("This is not a snapshot of this version.")
-    unpickler = _Unpickler(io.BytesIO(data[len(FORMAT) :]))
+    unpickler = _Unpickler(io.BytesIO(data[len(mark) :]))
     unpickler.persistent_load = lambda _: world  # type: ignore[method-assign]
     try:
         loaded: Any = unpickler.load()
