@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 from ostiary.bootstrap import Services
 from ostiary.core.access.model import Role
@@ -88,7 +89,7 @@ async def make_customer(services: Services, external_id: str, name: str, admin_n
         return Tenant(
             id=new_id("ten", entropy),
             cloud="global",
-            tenant_id=new_id("tid", entropy),
+            tenant_id=str(UUID(bytes=entropy.token_bytes(16))),
             organization_id=organization.id,
             binding=binding,
             bound_how="verified_domain" if binding is BindingState.BOUND else "",
@@ -122,7 +123,7 @@ async def make_customer(services: Services, external_id: str, name: str, admin_n
             member_id=member.id,
             cloud="global",
             tenant_id=bound.tenant_id,
-            object_id=new_id("oid", entropy),
+            object_id=str(UUID(bytes=entropy.token_bytes(16))),
             method=AccessMethod.GRAPH,
             registration_id="main",
             mail=True,

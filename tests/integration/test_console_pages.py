@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -328,11 +329,22 @@ async def test_approval_link_comes_with_its_message_and_can_be_withdrawn(
         assert len(left) == len(live) - 1
 
 
+async def test_check_that_microsoft_does_not_answer_changes_nothing_and_says_so(
+    open_as: OpenAs, harbour: Customer, running: Services, clock: MovableClock
+) -> None:
+    clock.advance(timedelta(minutes=3))
+    path = f"/console/approval/{harbour.bound.id}"
+    async with open_as(harbour.session) as dana:
+        answer = await dana.send(f"{path}/check")
+        assert answer.headers["location"] == f"{path}?unanswered=1"
+        assert "nothing could be checked" in (await dana.open(answer.headers["location"])).text
+    (consent,) = await running.consent.consents_of(harbour.organization.id)
+    assert consent == harbour.consent
+
+
 async def test_tenant_is_confirmed_only_after_a_fresh_sign_in(
     open_as: OpenAs, harbour: Customer, running: Services, clock: MovableClock
 ) -> None:
-    from datetime import timedelta
-
     path = f"/console/approval/{harbour.pending.id}"
     clock.advance(timedelta(minutes=6))
     async with open_as(harbour.session) as dana:

@@ -93,19 +93,26 @@ class ConsentWatch:
             await self._check(consent)
         return len(due)
 
-    async def check_tenant(self, *, cloud: str, tenant_id: str) -> None:
-        """Look after one directory's standing approvals now, because somebody asked."""
-        now = self._clock.now()
+    async def check_tenant(self, *, cloud: str, tenant_id: str) -> bool:
+        """Look after one directory's standing approvals now, because somebody asked.
+
+        Returns:
+            Whether Microsoft answered about all of them; what it did not answer about stays as it is.
+        """
         async with self._transactions() as transaction:
-            consents = [
-                consent
-                for consent in await transaction.consents.list_for_tenant(cloud=cloud, tenant_id=tenant_id)
-                if consent.verified_at is not None
-            ]
-            for consent in consents:
-                await transaction.consents.save(replace(consent, checked_at=now))
+            consents = await transaction.consents.list_for_tenant(cloud=cloud, tenant_id=tenant_id)
+        answered = True
         for consent in consents:
+            if consent.verified_at is None:
+                continue
+            registration = self._registrations.for_method(consent.method)
+            if await self._probe(registration, tenant_id) is None:
+                answered = False
+                continue
+            async with self._transactions() as transaction:
+                await transaction.consents.save(replace(consent, checked_at=self._clock.now()))
             await self._check(consent)
+        return answered
 
     async def withdraw(
         self, *, cloud: str, tenant_id: str, method: AccessMethod, reason: str = "consent_withdrawn"

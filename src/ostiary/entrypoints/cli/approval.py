@@ -55,7 +55,10 @@ def status(
             raise NotFound(f"{tenant} is no tenant of this customer.")
         if check:
             for each in tenants:
-                await services.consent.watch.check_tenant(cloud=each.cloud, tenant_id=each.tenant_id)
+                if not await services.consent.watch.check_tenant(cloud=each.cloud, tenant_id=each.tenant_id):
+                    advise(
+                        f"Microsoft did not answer about {each.primary_domain}; its state is the last known."
+                    )
         consents = await services.consent.consents_of(found.id)
         async with services.transactions() as transaction:
             waiting = await transaction.approval_requests.count_waiting(found.id)

@@ -115,7 +115,7 @@ async def set_contact(
 
 
 @router.get("/console/approval/{tenant_key}", dependencies=[requires(Permission.CONSOLE_READ)])
-async def show_tenant(request: Request, tenant_key: str, confirm: str = "") -> Response:
+async def show_tenant(request: Request, tenant_key: str, confirm: str = "", unanswered: str = "") -> Response:
     """Show one tenant: what is granted against what is needed, history, links."""
     own = organization_id(request)
     async with services(request).transactions() as transaction:
@@ -140,6 +140,7 @@ async def show_tenant(request: Request, tenant_key: str, confirm: str = "") -> R
         records=history.items,
         confirming=bool(confirm) and row.is_pending,
         is_fresh=recently_signed_in(request),
+        unanswered=bool(unanswered),
         form_targets=[sign_in_origin(request)],
     )
 
@@ -161,8 +162,10 @@ async def check_tenant(request: Request, tenant_key: str) -> Response:
     """Ask Microsoft now whether the app is still there and switched on."""
     own = organization_id(request)
     tenant = await services(request).tenants.get(tenant_key, organization_id=own)
-    await services(request).consent.watch.check_tenant(cloud=tenant.cloud, tenant_id=tenant.tenant_id)
-    return see_other(f"/console/approval/{tenant.id}")
+    answered = await services(request).consent.watch.check_tenant(
+        cloud=tenant.cloud, tenant_id=tenant.tenant_id
+    )
+    return see_other(f"/console/approval/{tenant.id}" + ("" if answered else "?unanswered=1"))
 
 
 async def _page(
