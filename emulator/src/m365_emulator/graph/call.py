@@ -33,9 +33,7 @@ class Reply:
     status: int = 200
     json: Any = None
     content: bytes | None = None
-    content_type: str = (
-        "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
-    )
+    content_type: str = JSON_TYPE
     headers: dict[str, str] = field(default_factory=dict[str, str])
 
     def body(self) -> bytes:

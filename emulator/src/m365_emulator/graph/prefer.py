@@ -21,7 +21,6 @@ class Preferences:
     body_type: str | None = None
     allow_unsafe_html: bool = False
     max_page_size: int | None = None
-    minimal: bool = False
     applied: list[str] = field(default_factory=list[str])
 
 
@@ -58,8 +57,6 @@ def read_preferences(header: str) -> Preferences:
                 if value.isdigit() and int(value) > 0:
                     found.max_page_size = min(int(value), 1000)
                     found.applied.append(f"odata.maxpagesize={found.max_page_size}")
-            case "return":
-                found.minimal = value.lower() == "minimal"
             case _:
                 pass
     return found

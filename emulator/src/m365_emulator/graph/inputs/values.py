@@ -42,11 +42,6 @@ def wrong_type(name: str) -> GraphError:
     )
 
 
-def invalid(message: str) -> GraphError:
-    """Return the error for a value that is not allowed."""
-    return GraphError(400, "ErrorInvalidRequest", message)
-
-
 def text_of(value: Any, name: str, *, limit: int = 1_000_000) -> str:
     """Return a string; None is the empty one."""
     if value is None:
@@ -78,7 +73,7 @@ def choice_of(value: Any, name: str, choices: tuple[str, ...]) -> str:
 
 
 def object_of(value: Any, name: str) -> dict[str, Any]:
-    """Return a JSON object with its keys in lower case first letter kept as they came."""
+    """Return a JSON object."""
     if not isinstance(value, dict):
         raise wrong_type(name)
     return value

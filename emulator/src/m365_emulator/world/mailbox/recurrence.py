@@ -142,16 +142,6 @@ def occurrence_number(master: CalendarEvent, number: int) -> datetime | None:
     return None
 
 
-def last_occurrence_end(master: CalendarEvent) -> datetime | None:
-    """Return when a series is over (UTC), None if it has no end."""
-    if master.recurrence is None or master.recurrence.end == "noEnd":
-        return None
-    last: datetime | None = None
-    for at in original_starts(master):
-        last = at
-    return last + master.duration if last is not None else master.end
-
-
 def _touches(begin: datetime, finish: datetime, start: datetime, end: datetime) -> bool:
     if begin == finish:
         return start <= begin < end

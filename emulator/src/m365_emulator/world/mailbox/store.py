@@ -89,7 +89,6 @@ class Mailbox(FolderTree):
         self.auto_replied: set[str] = set()
         self._items: dict[int, Item] = {}
         self._by_entry: dict[int, Item] = {}
-        self._by_message_id: dict[str, list[Item]] = {}
         self._events_by_uid: dict[str, int] = {}
         self._sorted_mail: list[Item] | None = None
 
@@ -227,10 +226,6 @@ class Mailbox(FolderTree):
         if change_key != self.change_key_of(thing):
             raise ChangeConflict
 
-    def find_by_internet_message_id(self, message_id: str) -> list[Item]:
-        """Return the messages with that Message-ID header."""
-        return list(self._by_message_id.get(message_id, []))
-
     def find_event_by_uid(self, uid: str) -> CalendarEvent | None:
         """Return the single event or series master with that iCalendar UID."""
         item = self._items.get(self._events_by_uid.get(uid, 0))
@@ -290,17 +285,12 @@ class Mailbox(FolderTree):
         """
         if change_key is not None:
             self.check_change_key(item, change_key)
-        if isinstance(item, Message) and "internet_message_id" in values:
-            self._unindex(item)
         was_read = isinstance(item, Message) and item.is_read
         for name, value in values.items():
             setattr(item, name, value)
-        if isinstance(item, Message):
-            if item.is_read != was_read:
-                item.folder.unread_count += -1 if item.is_read else 1
-            self._index(item)
-        elif isinstance(item, CalendarEvent) and item.uid:
-            self._events_by_uid[item.uid] = item.identity
+        if isinstance(item, Message) and item.is_read != was_read:
+            item.folder.unread_count += -1 if item.is_read else 1
+        self._index(item)
         if not ITEM_FIELDS_OF_ORDER.isdisjoint(values):
             self._forget_order(item.folder)
         only_flag = set(values) == {"is_read"}
@@ -427,21 +417,11 @@ class Mailbox(FolderTree):
         self._sorted_mail = None
 
     def _index(self, item: Item) -> None:
-        if isinstance(item, Message) and item.internet_message_id:
-            same = self._by_message_id.setdefault(item.internet_message_id, [])
-            if item not in same:
-                same.append(item)
-        elif isinstance(item, CalendarEvent) and item.uid:
+        if isinstance(item, CalendarEvent) and item.uid:
             self._events_by_uid[item.uid] = item.identity
 
     def _unindex(self, item: Item) -> None:
-        if isinstance(item, Message) and item.internet_message_id:
-            same = self._by_message_id.get(item.internet_message_id)
-            if same and item in same:
-                same.remove(item)
-                if not same:
-                    del self._by_message_id[item.internet_message_id]
-        elif isinstance(item, CalendarEvent) and self._events_by_uid.get(item.uid) == item.identity:
+        if isinstance(item, CalendarEvent) and self._events_by_uid.get(item.uid) == item.identity:
             del self._events_by_uid[item.uid]
 
 
