@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
+from ostiary.core.approvals.forms import clean_address, clean_reason
 from ostiary.core.approvals.machine import TRANSITIONS, RequestClosed, move
 from ostiary.core.approvals.model import OPEN_STATES, ApprovalRequest, ApprovalRequestState
-from ostiary.core.approvals.service import ApprovalService, clean_address, clean_reason
+from ostiary.core.approvals.service import ApprovalService
 from ostiary.core.audit.model import SYSTEM
 from ostiary.core.consent.links import ApprovalLinks
 from ostiary.core.kernel.access_method import AccessMethod

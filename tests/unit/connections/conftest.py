@@ -15,8 +15,7 @@ import pytest_asyncio
 from ostiary.adapters.memory.key_service import MemoryKeyService
 from ostiary.adapters.memory.mailbox_probe import MemoryMailboxProbe
 from ostiary.core.audit.model import Actor, ActorKind
-from ostiary.core.connections.flow import ConnectOutcome
-from ostiary.core.connections.model import Connection, MailboxFacts
+from ostiary.core.connections.model import Connection, ConnectOutcome, MailboxFacts
 from ostiary.core.connections.service import ConnectionService
 from ostiary.core.connections.sessions import NewSession
 from ostiary.core.consent.model import Consent, ConsentState

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
+from ostiary.core.approvals.forms import ApprovalForm, ApprovalView, clean_address, clean_reason
 from ostiary.core.approvals.machine import RequestClosed, move
 from ostiary.core.approvals.model import (
     OPEN_STATES,
-    REASON_LIMIT,
     REQUEST_LIFE,
     ApprovalRequest,
     ApprovalRequestState,
@@ -18,7 +17,7 @@ from ostiary.core.approvals.model import (
 )
 from ostiary.core.approvals.ports import ApprovalTransaction
 from ostiary.core.audit.model import SYSTEM, Actor
-from ostiary.core.consent.links import ApprovalLinks, IssuedLink
+from ostiary.core.consent.links import ApprovalLinks
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
@@ -31,35 +30,6 @@ from ostiary.core.signin.derivation import secret_hash
 
 EXPIRE_JOB: Final = "approvals.expire"
 RECHECK_JOB: Final = "connections.recheck_waiting"
-
-_ADDRESS: Final = re.compile(r"^[^@\s<>\"(),:;]{1,64}@[^@\s<>\"(),:;]{1,189}$")
-
-
-@dataclass(frozen=True, slots=True)
-class ApprovalForm:
-    """What the form shows before somebody asks."""
-
-    organization: Organization
-    member: Member
-    open_request: ApprovalRequest | None
-    """Somebody asked already: this person joins."""
-    is_waiting: bool
-    """This person is among those who wait for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ApprovalView:
-    """A request as one of the people who wait for it sees it."""
-
-    request: ApprovalRequest
-    waiter: Waiter
-    organization: Organization
-    member: Member
-    waiting_count: int
-    has_started: bool
-    """An administrator pressed the button on our page and has not finished yet."""
-    message_link: IssuedLink | None
-    """The link of this person's message, while it works and only in the browser that made it."""
 
 
 class ApprovalService:
@@ -461,29 +431,3 @@ class ApprovalService:
     def _require_open(self, request: ApprovalRequest) -> None:
         if self._as_of_now(request).state not in OPEN_STATES:
             raise RequestClosed("This request has its answer already.")
-
-
-def clean_address(text: str) -> str | None:
-    """Return an email address a person typed, or None when it is empty.
-
-    Raises:
-        InvalidRequest: It cannot be an address.
-    """
-    address = text.strip()
-    if not address:
-        return None
-    if _ADDRESS.match(address) is None or not address.isprintable():
-        raise InvalidRequest("Enter an email address like name@company.com.", field="administrator_email")
-    return address
-
-
-def clean_reason(text: str) -> str | None:
-    """Return the reason a person gave, in one paragraph, or None when it is empty.
-
-    Raises:
-        InvalidRequest: It is longer than :data:`REASON_LIMIT` characters.
-    """
-    words = " ".join(text.split())
-    if len(words) > REASON_LIMIT:
-        raise InvalidRequest(f"Use at most {REASON_LIMIT} characters.", field="reason")
-    return words or None

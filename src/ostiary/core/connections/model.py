@@ -121,6 +121,16 @@ class ConnectSession:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectOutcome:
+    """Where a return from Microsoft leads."""
+
+    reference: str
+    state: ConnectSessionState
+    vendor_address: str | None = None
+    """The vendor's own page with its one-time completion code; None stays on ours."""
+
+
+@dataclass(frozen=True, slots=True)
 class SharedAccessToken:
     """The current access token, sealed: what one process got, the others use until it expires (SR-38)."""
 

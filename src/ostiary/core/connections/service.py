@@ -22,7 +22,8 @@ from ostiary.core.connections.model import (
 from ostiary.core.connections.ports import ConnectionTransaction, MailboxProbe
 from ostiary.core.connections.proof import lacking
 from ostiary.core.connections.sessions import ConnectSessions
-from ostiary.core.connections.tokens import CONFIRMATION_PAUSE_SECONDS, AccessTokens, refusal_event
+from ostiary.core.connections.token_rules import refusal_event
+from ostiary.core.connections.tokens import CONFIRMATION_PAUSE_SECONDS, AccessTokens
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy

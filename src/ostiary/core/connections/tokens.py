@@ -17,8 +17,17 @@ from typing import Final
 from ostiary.core.audit.model import SYSTEM
 from ostiary.core.connections.errors import ConnectionNotUsable
 from ostiary.core.connections.machine import ConnectionEvent, transition
-from ostiary.core.connections.model import Connection, ConnectionStatus, SharedAccessToken
+from ostiary.core.connections.model import Connection, SharedAccessToken
 from ostiary.core.connections.ports import ConnectionTransaction
+from ostiary.core.connections.token_rules import (
+    LOST,
+    TRIED,
+    access_token_context,
+    record_opening,
+    refresh_token_context,
+    refusal_event,
+    require_usable,
+)
 from ostiary.core.consent.permissions import token_scopes
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
@@ -39,7 +48,7 @@ from ostiary.core.kernel.transactions import Transactions
 from ostiary.core.signin.model import AppRegistration, Registrations, TokenSet
 from ostiary.core.signin.ports import AuthorizationServer
 from ostiary.core.vault.errors import SealBroken
-from ostiary.core.vault.model import SealContext, Sealed
+from ostiary.core.vault.model import Sealed
 from ostiary.core.vault.service import VaultService
 
 EXPIRY_MARGIN: Final = timedelta(minutes=5)
@@ -56,18 +65,6 @@ _POLL_SECONDS: Final = 0.1
 _MOST_TOKENS_HELD: Final = 10_000
 
 _DEFINITE: Final = (ReauthorizationRequired, ConsentRequired, AccessBlocked)
-_TRIED: Final = frozenset({ConnectionStatus.CONNECTED, ConnectionStatus.FAILING})
-_LOST: Final = frozenset({ConnectionStatus.NEEDS_SIGN_IN, ConnectionStatus.WAITING_FOR_APPROVAL})
-
-
-def refresh_token_context(connection: Connection, version: int) -> SealContext:
-    """Where version ``version`` of a connection's refresh token belongs."""
-    return SealContext(connection.organization_id, connection.id, "refresh_token", version)
-
-
-def access_token_context(connection: Connection, version: int) -> SealContext:
-    """Where the access token that came with that version belongs."""
-    return SealContext(connection.organization_id, connection.id, "access_token", version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,14 +187,14 @@ class AccessTokens:
         now = self._clock.now()
         async with self._transactions() as tx:
             connection = await tx.connections.get(connection_id)
-            _require_usable(connection, try_lost)
+            require_usable(connection, try_lost=try_lost)
             shared = await tx.access_tokens.find(connection_id)
             if (
                 shared is not None
                 and shared.version > refused_version
                 and not self._is_stale(shared.expires_at)
             ):
-                await _record_opening(tx, connection, "access_token", "use")
+                await record_opening(tx, connection, "access_token", "use")
                 return connection, shared
             holder = new_id("ref", self._entropy)
             fence = await tx.refresh_leases.acquire(
@@ -210,7 +207,7 @@ class AccessTokens:
                 raise ConnectionNotUsable(
                     "This connection has no saved sign-in.", reference=connection.reference
                 )
-            await _record_opening(tx, connection, "refresh_token", "refresh")
+            await record_opening(tx, connection, "refresh_token", "refresh")
             return _Lease(connection, holder, *stored)
 
     async def _refresh(self, lease: _Lease) -> bool:
@@ -289,7 +286,7 @@ class AccessTokens:
                     connection.id, sealed_access, version=version, expires_at=tokens.expires_at
                 )
                 current = replace(current, token_version=version, granted_scopes=tuple(sorted(tokens.scopes)))
-                if current.status in _LOST:
+                if current.status in LOST:
                     current = transition(current, ConnectionEvent.WORKED, now=now)
                 await tx.connections.save(current)
         except Conflict:
@@ -305,7 +302,7 @@ class AccessTokens:
         async with self._transactions() as tx:
             current = await tx.connections.get(lease.connection.id, for_update=True)
             stored = await tx.refresh_tokens.find(current.id)
-            if current.status not in _TRIED | _LOST or stored is None or stored[1] != lease.version:
+            if current.status not in TRIED | LOST or stored is None or stored[1] != lease.version:
                 return
             changed = transition(current, event, now=now, reason=reason, provider=error.provider)
             await tx.connections.save(changed)
@@ -329,7 +326,7 @@ class AccessTokens:
         now = self._clock.now()
         async with self._transactions() as tx:
             current = await tx.connections.get(connection.id, for_update=True)
-            if current.status in _TRIED | _LOST:
+            if current.status in TRIED | LOST:
                 changed = transition(current, ConnectionEvent.SIGN_IN_LOST, now=now, reason="sign_in_needed")
                 await tx.connections.save(changed)
             await tx.access_tokens.destroy(current.id)
@@ -382,47 +379,3 @@ class AccessTokens:
                 reference=connection.reference,
             )
         return found
-
-
-def refusal_event(error: OstiaryError) -> tuple[ConnectionEvent, str]:
-    """What a definite refusal does to a connection, and the reason people read."""
-    if isinstance(error, ConsentRequired):
-        return ConnectionEvent.CONSENT_LOST, error.reason or "consent_withdrawn"
-    if isinstance(error, ReauthorizationRequired):
-        return ConnectionEvent.SIGN_IN_LOST, error.reason or "sign_in_needed"
-    return ConnectionEvent.STOPPED, error.reason or "unknown"
-
-
-def _require_usable(connection: Connection, try_lost: bool) -> None:
-    if connection.status in _TRIED or (try_lost and connection.status in _LOST):
-        return
-    if connection.status is ConnectionStatus.NEEDS_SIGN_IN:
-        raise ReauthorizationRequired(
-            "The person has to sign in again.",
-            reason=connection.reason or "sign_in_needed",
-            provider=connection.provider,
-            reference=connection.reference,
-        )
-    if connection.status is ConnectionStatus.WAITING_FOR_APPROVAL:
-        raise ConsentRequired(
-            "The organization’s approval is missing.",
-            reason=connection.reason or "consent_withdrawn",
-            provider=connection.provider,
-            reference=connection.reference,
-        )
-    raise ConnectionNotUsable(
-        "This connection is paused, disconnected or not confirmed.", reference=connection.reference
-    )
-
-
-async def _record_opening(tx: ConnectionTransaction, connection: Connection, kind: str, purpose: str) -> None:
-    """SR-39: the record commits before the value is opened; without it the opening does not happen."""
-    await tx.audit.record(
-        "vault.opened",
-        f"The saved sign-in of {connection.address} was opened to {purpose} it.",
-        actor=SYSTEM,
-        organization_id=connection.organization_id,
-        object_id=connection.id,
-        reference=connection.reference,
-        detail={"kind": kind, "purpose": purpose},
-    )

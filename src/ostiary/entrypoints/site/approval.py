@@ -9,9 +9,9 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Form, Request, Response
 
 from ostiary.core.access.model import Permission
+from ostiary.core.approvals.forms import ApprovalForm, ApprovalView
 from ostiary.core.approvals.message import AdministratorMessage, administrator_message
 from ostiary.core.approvals.model import OPEN_STATES, REASON_LIMIT, ApprovalRequestState
-from ostiary.core.approvals.service import ApprovalForm, ApprovalView
 from ostiary.core.audit.model import Actor
 from ostiary.core.connections.model import ConnectSession
 from ostiary.core.connections.plan import Approval, ConnectPlan

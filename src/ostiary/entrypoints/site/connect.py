@@ -9,8 +9,12 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Form, Request, Response
 
 from ostiary.core.access.model import Permission
-from ostiary.core.connections.flow import ConnectOutcome
-from ostiary.core.connections.model import ConnectionStatus, ConnectSession, ConnectSessionState
+from ostiary.core.connections.model import (
+    ConnectionStatus,
+    ConnectOutcome,
+    ConnectSession,
+    ConnectSessionState,
+)
 from ostiary.core.connections.service import SessionView
 from ostiary.core.connections.sessions import ConnectPreview
 from ostiary.core.kernel.access_method import AccessMethod

@@ -1,0 +1,74 @@
+"""Rules about saved sign-ins: where each token belongs, when it may be used, what a refusal means."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ostiary.core.audit.model import SYSTEM
+from ostiary.core.connections.errors import ConnectionNotUsable
+from ostiary.core.connections.machine import ConnectionEvent
+from ostiary.core.connections.model import Connection, ConnectionStatus
+from ostiary.core.connections.ports import ConnectionTransaction
+from ostiary.core.kernel.errors import ConsentRequired, OstiaryError, ReauthorizationRequired
+from ostiary.core.vault.model import SealContext
+
+TRIED: Final = frozenset({ConnectionStatus.CONNECTED, ConnectionStatus.FAILING})
+"""A failing connection is tried: its fault may have passed."""
+
+LOST: Final = frozenset({ConnectionStatus.NEEDS_SIGN_IN, ConnectionStatus.WAITING_FOR_APPROVAL})
+"""Only a check tries these: somebody may have mended them."""
+
+
+def refresh_token_context(connection: Connection, version: int) -> SealContext:
+    """Where version ``version`` of a connection's refresh token belongs."""
+    return SealContext(connection.organization_id, connection.id, "refresh_token", version)
+
+
+def access_token_context(connection: Connection, version: int) -> SealContext:
+    """Where the access token that came with that version belongs."""
+    return SealContext(connection.organization_id, connection.id, "access_token", version)
+
+
+def refusal_event(error: OstiaryError) -> tuple[ConnectionEvent, str]:
+    """What a definite refusal does to a connection, and the reason people read."""
+    if isinstance(error, ConsentRequired):
+        return ConnectionEvent.CONSENT_LOST, error.reason or "consent_withdrawn"
+    if isinstance(error, ReauthorizationRequired):
+        return ConnectionEvent.SIGN_IN_LOST, error.reason or "sign_in_needed"
+    return ConnectionEvent.STOPPED, error.reason or "unknown"
+
+
+def require_usable(connection: Connection, *, try_lost: bool) -> None:
+    """Raise what :meth:`AccessTokens.get` says for a connection that nobody may use now."""
+    if connection.status in TRIED or (try_lost and connection.status in LOST):
+        return
+    if connection.status is ConnectionStatus.NEEDS_SIGN_IN:
+        raise ReauthorizationRequired(
+            "The person has to sign in again.",
+            reason=connection.reason or "sign_in_needed",
+            provider=connection.provider,
+            reference=connection.reference,
+        )
+    if connection.status is ConnectionStatus.WAITING_FOR_APPROVAL:
+        raise ConsentRequired(
+            "The organization’s approval is missing.",
+            reason=connection.reason or "consent_withdrawn",
+            provider=connection.provider,
+            reference=connection.reference,
+        )
+    raise ConnectionNotUsable(
+        "This connection is paused, disconnected or not confirmed.", reference=connection.reference
+    )
+
+
+async def record_opening(tx: ConnectionTransaction, connection: Connection, kind: str, purpose: str) -> None:
+    """SR-39: the record commits before the value is opened; without it the opening does not happen."""
+    await tx.audit.record(
+        "vault.opened",
+        f"The saved sign-in of {connection.address} was opened to {purpose} it.",
+        actor=SYSTEM,
+        organization_id=connection.organization_id,
+        object_id=connection.id,
+        reference=connection.reference,
+        detail={"kind": kind, "purpose": purpose},
+    )
