@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.x509.oid import NameOID
 from graph_client import DANA, TOM, GraphClient
 
+from m365_emulator.graph.subscriptions.notifier import of as notifier_of
 from m365_emulator.pytest_plugin import RunningEmulator
 
 
@@ -305,6 +306,42 @@ def test_faults_drop_and_double_notifications(
     write(online, subject="whole")
     found = receiver.notifications(count + 1)
     assert len({one["resourceData"]["id"] for one in found}) == (2 if count else 1)
+
+
+def test_faults_shuffle_and_delay_notifications(
+    online: GraphClient, receiver: Receiver, m365_emulator: RunningEmulator
+) -> None:
+    online.post("/subscriptions", wish(online, receiver, changeType="updated"))
+    first, second, third = online.get("/me/mailFolders/inbox/messages?$top=3")["value"]
+    for fault, earlier, later in (("shuffle", second, first), ("late", third, first)):
+        m365_emulator.control("POST", "/faults", {"notification": fault, "count": 1, "late_seconds": 0.7})
+        for message in (later, earlier):
+            online.patch(f"/me/messages/{message['id']}", {"categories": [fault]})
+        order = [one["resourceData"]["id"] for one in receiver.notifications(2)]
+        assert order == [earlier["id"], later["id"]]
+
+
+def test_lifecycle_notification_is_sent_on_demand(
+    online: GraphClient, receiver: Receiver, m365_emulator: RunningEmulator
+) -> None:
+    created = online.post(
+        "/subscriptions", wish(online, receiver, lifecycleNotificationUrl=f"{receiver.url}/lifecycle")
+    )
+    notifier = notifier_of(m365_emulator.world)
+    assert notifier.send_lifecycle(created["id"], "missed")
+    assert not notifier.send_lifecycle("unknown", "missed")
+    online.get("/subscriptions")
+    path, body = receiver.next()
+    assert (path, body["value"][0]["lifecycleEvent"]) == ("/lifecycle", "missed")
+
+
+def test_mailbox_takes_only_so_many_subscriptions(
+    online: GraphClient, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("m365_emulator.graph.subscriptions.requests.MAX_PER_MAILBOX", 1)
+    online.post("/subscriptions", wish(online, receiver))
+    body = wish(online, receiver, changeType="created")
+    assert online.refused("POST", "/subscriptions", json=body) == (403, "Forbidden")
 
 
 def test_renewal_is_asked_for_before_the_end_and_removal_is_told(
