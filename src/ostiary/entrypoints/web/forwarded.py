@@ -45,7 +45,7 @@ class Forwarded:
                 Request(scope),
                 status=421,
                 title="This address isn’t served here",
-                what="The request names a host that this server doesn’t answer for.",
+                what=f"Open {self._addresses.origin_for(scope['path'])} instead.",
             )
             await answer(scope, receive, send)
             return
