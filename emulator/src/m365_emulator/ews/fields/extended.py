@@ -84,20 +84,29 @@ def read_path(node: Node) -> ExtendedField:
         ResponseError: It does not name a property.
         SoapFault: An attribute does not follow the schema.
     """
-    kind = _TYPES.get(node.get("PropertyType") or "")
+    attributes = {name: value for name in _ATTRIBUTES if (value := node.get(name)) is not None}
+    return ExtendedField(_key(attributes), xml.element("t:ExtendedFieldURI", "", attributes))
+
+
+_ATTRIBUTES = (
+    "DistinguishedPropertySetId",
+    "PropertySetId",
+    "PropertyTag",
+    "PropertyName",
+    "PropertyId",
+    "PropertyType",
+)
+
+
+def _key(attributes: Mapping[str, str]) -> PropertyKey:
+    kind = _TYPES.get(attributes.get("PropertyType", ""))
     if kind is None:
         raise schema_violation("The 'PropertyType' attribute is invalid.")
-    tag = _number(node.get("PropertyTag"))
-    set_name = node.get("DistinguishedPropertySetId")
-    set_id = node.get("PropertySetId")
-    name = node.get("PropertyName")
-    number = _number(node.get("PropertyId"))
-    if set_name is not None and set_name not in PROPERTY_SETS:
-        raise schema_violation("The 'DistinguishedPropertySetId' attribute is invalid.")
-    if set_id is not None and not _GUID.match(set_id):
-        raise schema_violation("The 'PropertySetId' attribute is invalid.")
+    set_id = _property_set(attributes)
+    tag = _number(attributes.get("PropertyTag"))
+    name, number = attributes.get("PropertyName"), _number(attributes.get("PropertyId"))
     if tag is not None:
-        if set_name or set_id or name or number is not None:
+        if set_id or name or number is not None:
             raise ResponseError(
                 "ErrorInvalidExtendedProperty", "PropertyTag cannot be combined with a property set."
             )
@@ -105,32 +114,25 @@ def read_path(node: Node) -> ExtendedField:
             raise ResponseError(
                 "ErrorNoPropertyTagForCustomProperties", "Custom properties have no property tag."
             )
-        key = PropertyKey(kind, tag=tag)
-    elif bool(set_name) == bool(set_id) or (name is None) == (number is None):
+        return PropertyKey(kind, tag=tag)
+    if not set_id or (name is None) == (number is None):
         raise ResponseError(
             "ErrorInvalidExtendedProperty",
             "Name one property set, and in it one property by name or by number.",
         )
-    else:
-        key = PropertyKey(
-            kind,
-            set_id=PROPERTY_SETS[set_name] if set_name else (set_id or "").lower(),
-            name=name,
-            number=number,
-        )
-    attributes = {
-        name: value
-        for name in (
-            "DistinguishedPropertySetId",
-            "PropertySetId",
-            "PropertyTag",
-            "PropertyName",
-            "PropertyId",
-            "PropertyType",
-        )
-        if (value := node.get(name)) is not None
-    }
-    return ExtendedField(key, xml.element("t:ExtendedFieldURI", "", attributes))
+    return PropertyKey(kind, set_id=set_id, name=name, number=number)
+
+
+def _property_set(attributes: Mapping[str, str]) -> str | None:
+    """Return the GUID of the property set that is named, by name or by GUID but not by both."""
+    name, guid = attributes.get("DistinguishedPropertySetId"), attributes.get("PropertySetId")
+    if name is not None and name not in PROPERTY_SETS:
+        raise schema_violation("The 'DistinguishedPropertySetId' attribute is invalid.")
+    if guid is not None and not _GUID.match(guid):
+        raise schema_violation("The 'PropertySetId' attribute is invalid.")
+    if name is not None and guid is not None:
+        raise ResponseError("ErrorInvalidExtendedProperty", "Name the property set once.")
+    return PROPERTY_SETS[name] if name is not None else guid.lower() if guid is not None else None
 
 
 def read_property(node: Node) -> tuple[PropertyKey, str | list[str]]:
