@@ -78,6 +78,7 @@ class Emulator:
     _servers: list[_Server] = field(default_factory=list[_Server], init=False)
     _proxy: StandInProxy | None = field(default=None, init=False)
     _smtp: SMTPListener | None = field(default=None, init=False)
+    _stopped: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]], init=False)
 
     @property
@@ -160,13 +161,15 @@ class Emulator:
                     transport.abort()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def run_until_stopped(self) -> None:
-        """Serve until SIGINT or SIGTERM, then stop."""
-        stopped = asyncio.Event()
+    def catch_signals(self) -> None:
+        """From now on SIGINT and SIGTERM end `run_until_stopped`; call it before anybody is told that we are ready."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stopped.set)
-        waiting = asyncio.create_task(stopped.wait())
+            loop.add_signal_handler(number, self._stopped.set)
+
+    async def run_until_stopped(self) -> None:
+        """Serve until a caught signal, then stop."""
+        waiting = asyncio.create_task(self._stopped.wait())
         await asyncio.wait([waiting, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
         await self.stop()
 

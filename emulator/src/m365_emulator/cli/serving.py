@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -163,6 +164,7 @@ def _run(work: Coroutine[Any, Any, int | None]) -> int | None:
 
 
 async def _start(emulator: Emulator) -> None:
+    emulator.catch_signals()
     try:
         await emulator.start()
     except OSError as error:
@@ -237,6 +239,8 @@ async def _run_command(emulator: Emulator, command: list[str]) -> int:
     except OSError as error:
         await emulator.stop()
         fail(f"Cannot run {command[0]}: {error.strerror}.")
+    # Ctrl-C reaches the child by itself; a signal sent to us alone is passed on.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, child.terminate)
     code = await child.wait()
     await emulator.stop()
     return code if code >= 0 else 128 - code
