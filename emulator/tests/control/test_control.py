@@ -145,3 +145,22 @@ def test_stylesheet_is_served_and_nothing_else(m365_emulator: RunningEmulator) -
     assert HTTP.get(f"{base}/static/app.css").headers["content-type"].startswith("text/css")
     for name in ("..%2Fpage.py", "%2e%2e/page.py", "nothing.css", "app.py"):
         assert HTTP.get(f"{base}/static/{name}").status_code in (400, 404)
+
+
+def test_a_running_emulator_takes_another_seed_file_or_refuses_it_whole(
+    m365_emulator: RunningEmulator,
+) -> None:
+    seed = (
+        "tenants: [{name: Sent, domains: [sent.example], people: [{name: One, address: one@sent.example}]}]"
+    )
+    source = m365_emulator.world.source
+    try:
+        with pytest.raises(ValueError, match="Unknown key"):
+            m365_emulator.control("POST", "/reset", {"yaml": "tenant: []"})
+        assert m365_emulator.control("GET", f"/users/{TOM}")["upn"] == TOM
+
+        answer = m365_emulator.control("POST", "/reset", {"yaml": seed})
+
+        assert [tenant["display_name"] for tenant in answer["tenants"]] == ["Sent"]
+    finally:
+        m365_emulator.world.source = source

@@ -186,6 +186,9 @@ def test_reset_rebuilds_everything() -> None:
             "Unknown directory role",
         ),
         ("apps: [{name: X, home: nowhere.example}]", "home tenant"),
+        ("tenants: 5", "wrong kind"),
+        ("tenants: [{name: A, domains: [a.example], people: [5]}]", "wrong kind"),
+        ("messages_per_mailbox: many", "wrong kind"),
     ],
 )
 def test_wrong_seed_files_say_what_is_wrong(tmp_path: Path, text: str, complaint: str) -> None:

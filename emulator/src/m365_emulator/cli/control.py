@@ -6,6 +6,7 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -181,12 +182,20 @@ def log(
 
 @app.command()
 def seed(
+    file: Annotated[
+        Path | None, typer.Argument(help="YAML file; without one, the world it was started with.")
+    ] = None,
     messages: Annotated[int | None, typer.Option(help="Messages in each mailbox.", min=0)] = None,
     random_seed: Annotated[int | None, typer.Option(help="New seed number.")] = None,
     url: URLOption = DEFAULT_URL,
 ) -> None:
     """Build the world anew: every change is lost."""
     body: dict[str, Any] = {}
+    if file is not None:
+        try:
+            body["yaml"] = file.read_text("utf-8")
+        except OSError as error:
+            fail(f"Cannot read {file}: {error.strerror}.")
     if messages is not None:
         body["messages"] = messages
     if random_seed is not None:

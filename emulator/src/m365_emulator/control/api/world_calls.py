@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -22,9 +21,8 @@ from m365_emulator.entra.errors import EntraError
 from m365_emulator.world import scenarios as known_scenarios
 from m365_emulator.world import snapshot
 from m365_emulator.world.scenarios import SCENARIOS, UnknownScenario
-
-if TYPE_CHECKING:
-    from m365_emulator.world.world import World
+from m365_emulator.world.seed import SeedSource
+from m365_emulator.world.world import World
 
 
 def state(world: World, request: Request, body: Body) -> Body:
@@ -43,6 +41,10 @@ def reset(world: World, request: Request, body: Body) -> Body:
     number = body.get("messages", world.source.messages_per_mailbox)
     if number is not None and (not isinstance(number, int) or number < 0):
         raise BadRequest("'messages' must be a number.")
+    if "yaml" in body:
+        source = SeedSource("sent to /control/reset", number, text=text_of(body, "yaml"))
+        World(source=source)  # A wrong file is told before anything is lost.
+        world.source = source
     world.source.messages_per_mailbox = number
     if "seed" in body:
         if not isinstance(body["seed"], int):

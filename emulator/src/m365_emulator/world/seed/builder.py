@@ -43,6 +43,8 @@ class SeedSource:
     """Secrets that replace those of the first app registration."""
     certificates: list[str] = field(default_factory=list[str], repr=False)
     """PEM certificates added to the first app registration."""
+    text: str | None = field(default=None, repr=False)
+    """The file itself, when it was sent to a running emulator; `name` only says so then."""
 
     def read(self) -> dict[str, Any]:
         """Return the parsed file.
@@ -53,7 +55,9 @@ class SeedSource:
         if self.name == "empty":
             return {}
         try:
-            if self.name == "sample":
+            if self.text is not None:
+                text = self.text
+            elif self.name == "sample":
                 text = resources.files("m365_emulator.world.seed").joinpath("sample.yaml").read_text("utf-8")
             else:
                 text = Path(self.name).read_text("utf-8")
@@ -75,6 +79,15 @@ def build(world: World, source: SeedSource) -> None:
         SeedError: The file is wrong; its message says where.
     """
     data = source.read()
+    try:
+        _build(world, source, data)
+    except SeedError:
+        raise
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
+        raise SeedError(f"The seed file has something of the wrong kind in it: {error}.") from error
+
+
+def _build(world: World, source: SeedSource, data: dict[str, Any]) -> None:
     _only(data, {"messages_per_mailbox", "tenants", "apps"}, "the file")
     number = source.messages_per_mailbox
     world.messages_per_mailbox = number if number is not None else int(data.get("messages_per_mailbox", 0))
