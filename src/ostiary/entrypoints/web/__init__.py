@@ -24,7 +24,7 @@ For the areas (``site``, ``console``, ``api``), whose modules each expose a ``ro
   therefore holds ``{{ csrf_field() }}``. A route that machines post to says ``requires(…, form=False)``.
 - ``render`` answers with a page; ``form_targets`` are the origins that a form of the page leads to by redirects
   (Content-Security-Policy ``form-action``). Pages extend ``base.html`` (blocks ``title``, ``strapline``,
-  ``main_class``, ``main``) or ``console_base.html`` (``title``, ``heading``, ``content``).
+  ``main_class``, ``main``, ``scripts``) or ``console_base.html`` (``page_title``, ``content``).
 - ``{% from "_macros.html" import icon, when, day, badge, outcome, note, copybox, support_details, still_stuck,
   error_summary %}``; filters ``date``,
   ``moment``, ``hour``, ``iso``, ``plural``.
