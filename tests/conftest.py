@@ -29,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ostiary.adapters.sql.embedded import EmbeddedServer
 from ostiary.adapters.sql.engine import create_engine
+from ostiary.adapters.sql.migrate import upgrade
 from ostiary.bootstrap import Services, application
 from ostiary.core.kernel.clock import MovableClock
 from ostiary.core.kernel.entropy import SeededEntropy
@@ -83,22 +84,9 @@ async def migrated_engine(database_server: EmbeddedServer) -> AsyncIterator[Asyn
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         await connection.execute(text("ALTER SYSTEM SET fsync = off"))
         await connection.execute(text("SELECT pg_reload_conf()"))
-    await _create_schema(engine)
+    await asyncio.to_thread(upgrade, database_server.url)
     yield engine
     await engine.dispose()
-
-
-async def _create_schema(engine: AsyncEngine) -> None:
-    import procrastinate
-
-    from ostiary.adapters.sql.tables import metadata
-
-    async with engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
-        raw: Any = (await connection.get_raw_connection()).driver_connection
-        await raw.execute(procrastinate.schema.SchemaManager.get_schema())
-        await raw.execute("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
-        await raw.execute("INSERT INTO alembic_version VALUES ('0001_initial')")
 
 
 @pytest_asyncio.fixture

@@ -11,12 +11,14 @@ from sqlalchemy import (
     ColumnElement,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     RowMapping,
     String,
     Table,
     Text,
     delete,
+    false,
     func,
     or_,
     select,
@@ -48,6 +50,11 @@ approval_requests: Final = Table(
     Column("reason", Text),
     Column("decline_reason", Text),
     Column("resolved_at", UTCDateTime),
+    Column("sent_at", UTCDateTime),
+    Column("by_mail", Boolean, nullable=False, server_default=false()),
+    Column("reminders_sent", Integer, nullable=False, server_default="0"),
+    Column("app_present", Boolean),
+    Column("app_appeared_at", UTCDateTime),
     # One request that colleagues join, whoever asks first (UX 6.3).
     Index(
         "uq_approval_requests_open",
@@ -268,6 +275,11 @@ def _request_values(request: ApprovalRequest) -> dict[str, Any]:
         "reason": request.reason,
         "decline_reason": request.decline_reason,
         "resolved_at": request.resolved_at,
+        "sent_at": request.sent_at,
+        "by_mail": request.by_mail,
+        "reminders_sent": request.reminders_sent,
+        "app_present": request.app_present,
+        "app_appeared_at": request.app_appeared_at,
     }
 
 
@@ -300,4 +312,9 @@ def _request(row: RowMapping) -> ApprovalRequest:
         reason=row["reason"],
         decline_reason=row["decline_reason"],
         resolved_at=row["resolved_at"],
+        sent_at=row["sent_at"],
+        by_mail=row["by_mail"],
+        reminders_sent=row["reminders_sent"],
+        app_present=row["app_present"],
+        app_appeared_at=row["app_appeared_at"],
     )

@@ -21,6 +21,7 @@ from ostiary.adapters.sql.connections import SQLConnectionStore
 from ostiary.adapters.sql.consent import SQLAdminConsentLinkStore, SQLConsentAttemptStore, SQLConsentStore
 from ostiary.adapters.sql.idempotency import SQLIdempotencyStore
 from ostiary.adapters.sql.jobs import SQLJobQueue
+from ostiary.adapters.sql.notices import SQLNoticeStore
 from ostiary.adapters.sql.organizations import SQLMemberStore, SQLOrganizationStore
 from ostiary.adapters.sql.roster import SQLRoster
 from ostiary.adapters.sql.signin import SQLAuthorizationRequestStore
@@ -44,6 +45,10 @@ class UnitOfWork:
     @property
     def jobs(self) -> SQLJobQueue:
         return SQLJobQueue(self._connection)
+
+    @property
+    def notices(self) -> SQLNoticeStore:
+        return SQLNoticeStore(self._connection)
 
     @property
     def idempotency(self) -> SQLIdempotencyStore:

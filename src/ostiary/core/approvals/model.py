@@ -55,6 +55,21 @@ class ApprovalRequest:
     reason: str | None = None
     decline_reason: str | None = None
     resolved_at: datetime | None = None
+    sent_at: datetime | None = None
+    """When the message went to :attr:`sent_to`, by mail or as a person told us."""
+    by_mail: bool = False
+    """We sent it ourselves, and remind by ourselves."""
+    reminders_sent: int = 0
+    """To this administrator; at most one for each of :data:`REMINDER_WORKING_DAYS`."""
+    app_present: bool | None = None
+    """Whether the vendor's app was in the directory at the last hourly look; None before the first."""
+    app_appeared_at: datetime | None = None
+    """When it appeared there while people waited: a hint that somebody approved, not yet a proof."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still waits for an answer."""
+        return self.state in OPEN_STATES
 
 
 @dataclass(frozen=True, slots=True)
