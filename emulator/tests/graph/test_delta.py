@@ -30,7 +30,12 @@ def test_first_round_brings_everything_in_pages(client: GraphClient, spelling: s
 
 
 def test_page_holds_either_link_never_both(client: GraphClient) -> None:
-    page = client.get(f"{INBOX}?$top=5")
+    wish = {"Prefer": "odata.maxpagesize=5"}
+    response = client.send("GET", INBOX, headers=wish)
+    assert response.headers["preference-applied"] == "odata.maxpagesize=5"
+    assert "preference-applied" not in client.send("GET", "/me/messages", headers=wish).headers
+    page = response.json()
+    assert len(page["value"]) == 5
     assert "@odata.nextLink" in page
     assert "@odata.deltaLink" not in page
 

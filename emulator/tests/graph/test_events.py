@@ -472,3 +472,16 @@ def test_attachment_of_an_occurrence_makes_it_an_exception(client: GraphClient) 
     assert client.get(f"/me/events/{first['id']}/attachments/{attached['id']}")["contentBytes"] == "aGk="
     assert client.get(f"/me/events/{first['id']}")["type"] == "exception"
     assert client.get(f"/me/events/{second['id']}/attachments")["value"] == []
+
+
+def test_deleted_event_is_no_message_of_deleted_items(client: GraphClient) -> None:
+    delta = "/me/mailFolders/deleteditems/messages/delta"
+    _, link = client.pages(delta)
+    assert link is not None
+    before = client.get("/me/mailFolders/deleteditems/messages?$count=true")["@odata.count"]
+    created = client.post("/me/events", event())
+    client.delete(f"/me/events/{created['id']}")
+    assert client.get("/me/mailFolders/deleteditems/messages?$count=true")["@odata.count"] == before
+    assert len(client.pages("/me/messages?$top=50")[0]) == len(client.mailbox().all_mail())
+    assert client.pages(link)[0] == []
+    assert client.pages(delta)[1]

@@ -139,7 +139,7 @@ def fill_in(template: str, rng: Random, client: GraphClient) -> str:
     choices = {
         "message": mailbox.ids.rest_id(mail[0].folder.number, mail[0].entry),
         "event": mailbox.ids.rest_id(events[0].folder.number, events[0].entry),
-        "folder": "inbox",
+        "folder": rng.choice(("inbox", "deleteditems", "drafts")),
         "calendar": "calendar",
     }
     parts: list[str] = []

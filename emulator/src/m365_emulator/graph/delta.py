@@ -46,7 +46,7 @@ def messages(call: Call) -> Reply:
 
     def render(item: Item) -> dict[str, Any]:
         if not isinstance(item, Message):
-            raise bad_request("The folder holds something that is no message.")
+            raise TypeError("Only messages are brought by a round of messages.")
         found = {"@odata.type": "#microsoft.graph.message", **message_json(call, item, chosen)}
         for expand_into in expanding:
             expand_into(item, found)
@@ -160,7 +160,7 @@ def _message_changes(
             continue
         kind = "created" if change.kind is ChangeKind.CREATED else "updated"
         item = call.mailbox.find_item(change.identity)
-        if item is None or (wanted and kind not in wanted):
+        if not isinstance(item, Message) or (wanted and kind not in wanted):
             continue
         if test is not None and kind == "created" and not test(item):
             continue

@@ -69,7 +69,11 @@ def adopt_options(call: Call, state: dict[str, Any]) -> None:
 
 
 def _page_size(call: Call) -> int:
-    return call.preferences.max_page_size or call.options.top or PAGE
+    wish = call.preferences.max_page_size
+    if wish is None:
+        return call.options.top or PAGE
+    call.preferences.applied.append(f"odata.maxpagesize={wish}")
+    return wish
 
 
 def full_page(

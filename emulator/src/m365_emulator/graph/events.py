@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from m365_emulator.world.mailbox import CalendarEvent, Folder, Item
@@ -164,10 +164,12 @@ def in_window(folder: Folder, start: datetime, end: datetime) -> list[CalendarEv
 
 
 def _stored(folder: Folder) -> list[CalendarEvent]:
-    found = folder.newest_first(
-        "start", lambda item: (getattr(item, "start", datetime(1, 1, 1, tzinfo=UTC)), item.identity)
-    )
+    found = folder.newest_first("start", _start, CalendarEvent)
     return [item for item in found if isinstance(item, CalendarEvent)]
+
+
+def _start(item: Item) -> Any:
+    return (item.start if isinstance(item, CalendarEvent) else item.created_at, item.identity)
 
 
 def _list(call: Call, folder: Folder, context: str) -> Reply:

@@ -92,7 +92,7 @@ def message_reply(call: Call, message: Message, status: int = 200) -> Reply:
 
 def newest_first(folder: Folder) -> list[Item]:
     """Return the messages of a folder in the order Graph lists them."""
-    return folder.newest_first("received", _received)
+    return folder.newest_first("received", _received, Message)
 
 
 def _received(item: Item) -> Any:

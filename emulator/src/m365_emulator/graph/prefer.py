@@ -55,8 +55,8 @@ def read_preferences(header: str) -> Preferences:
                 found.applied.append("outlook.allow-unsafe-html")
             case "odata.maxpagesize":
                 if value.isdigit() and int(value) > 0:
+                    # Told as applied only where it is: in rounds of change tracking.
                     found.max_page_size = min(int(value), 1000)
-                    found.applied.append(f"odata.maxpagesize={found.max_page_size}")
             case _:
                 pass
     return found

@@ -77,11 +77,17 @@ class Folder:
             at = at.parent
         return False
 
-    def newest_first(self, order: str, key: Callable[[Item], object]) -> list[Item]:
-        """Return the items sorted by `key`, largest first; kept under the name `order` until the folder changes."""
+    def newest_first(
+        self, order: str, key: Callable[[Item], object], kind: type[Item] | None = None
+    ) -> list[Item]:
+        """Return the items (of one kind, if given) sorted by `key`, largest first; kept as `order` until the folder changes.
+
+        Folders are of mixed content: a deleted event lies among the messages of Deleted Items.
+        """
         known = self.sorted_items.get(order)
         if known is None:
-            known = sorted(self.items.values(), key=key, reverse=True)  # type: ignore[arg-type]
+            fitting = (item for item in self.items.values() if kind is None or isinstance(item, kind))
+            known = sorted(fitting, key=key, reverse=True)  # type: ignore[arg-type]
             self.sorted_items[order] = known
         return known
 

@@ -234,20 +234,12 @@ class Mailbox(FolderTree):
     def all_mail(self) -> list[Item]:
         """Return the messages of all visible mail folders, newest first."""
         if self._sorted_mail is None:
-            found: list[Item] = []
-            top = self.well_known("msgfolderroot")
-            for folder in top.walk():
+            found: list[Message] = []
+            for folder in self.well_known("msgfolderroot").walk():
                 if folder.is_mail:
-                    found.extend(folder.items.values())
-            found.sort(
-                key=lambda item: (
-                    (item.received_at, item.identity)
-                    if isinstance(item, Message)
-                    else (item.created_at, item.identity)
-                ),
-                reverse=True,
-            )
-            self._sorted_mail = found
+                    found.extend(item for item in folder.items.values() if isinstance(item, Message))
+            found.sort(key=lambda message: (message.received_at, message.identity), reverse=True)
+            self._sorted_mail = list[Item](found)
         return self._sorted_mail
 
     # -- changing items ----------------------------------------------------------------------------------------
