@@ -48,6 +48,7 @@ STEPS: Final[tuple[Step, ...]] = (
     Step("Folders, messages and events over EWS", using.read_over_ews),
     Step("Both have the same shape", using.same_shape),
     Step("The command line reads the same", using.command_line),
+    Step("A reference read over the phone explains itself", using.reference),
     Step("A refused token is renewed once for all who wait", using.refresh_once),
     Step("Connecting again keeps the connection", connecting.reconnect),
     Step("A forged return binds nothing", safety.forged_return),

@@ -26,6 +26,7 @@ async def cancelled(walk: Walk) -> str:
         expect("/admin-consent/problem/" in browser.page.url, f"ended at {browser.page.path}")
         expect(browser.page.heading == "You chose not to approve", browser.page.heading)
         expect("Nothing was approved" in browser.page.text, "the page does not reassure")
+        walk.seen["cancelled reference"] = browser.page.path.rpartition("/")[2]
         await _expect_approved(walk, "hv", AccessMethod.GRAPH, wanted=False)
         return f"“{browser.page.heading}”"
 

@@ -42,6 +42,16 @@ async def command_line(walk: Walk) -> str:
     return "mail list and show over Graph, calendar list over EWS, all as JSON"
 
 
+async def reference(walk: Walk) -> str:
+    """What somebody reads over the phone leads to what happened."""
+    told = await _ostiary(
+        walk, "explain", walk.seen["cancelled reference"].lower().replace("-", ""), "--json"
+    )
+    expect(told["reason"] == "declined", f"the reference explains {told.get('reason')}")
+    expect(len(told["records"]) > 1, "nothing is recorded under the reference")
+    return f"{told['ref']}: {told['title']} ({len(told['records'])} records)"
+
+
 async def _ostiary(walk: Walk, *arguments: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "ostiary", "--env-file", str(walk.demo.instance.env_file), *arguments]
     process = await asyncio.create_subprocess_exec(
