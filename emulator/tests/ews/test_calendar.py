@@ -526,6 +526,7 @@ def test_free_and_busy_times_are_told_in_the_zone_of_the_request(client):
     [
         ({"start": "2027-01-01T00:00:00", "end": "2027-03-01T00:00:00"}, "ErrorTimeIntervalTooBig"),
         ({"start": "2027-01-02T00:00:00", "end": "2027-01-01T00:00:00"}, "ErrorInvalidTimeInterval"),
+        ({"start": "0001-01-03T00:00:00", "end": "0001-01-04T00:00:00"}, "ErrorInvalidTimeInterval"),
         (
             {"start": "2027-01-01T00:00:00", "end": "2027-01-02T00:00:00", "interval": "4"},
             "ErrorInvalidMergedFreeBusyInterval",
@@ -565,3 +566,37 @@ def test_a_copy_of_the_invitation_is_kept_only_when_asked_for(client, invitation
     assert copies() == 2 * kept
     delete(client, ids["Id"], f' SendMeetingCancellations="{invitations}"')
     assert copies() == 3 * kept
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "code"),
+    [
+        ("2027-01-01T00:00:00Z", "2127-01-01T00:00:00Z", "ErrorCalendarDurationIsTooLong"),
+        ("0001-01-01T12:00:00Z", "0001-01-01T13:00:00Z", "ErrorValueOutOfRange"),
+        ("9999-12-31T23:00:00", "9999-12-31T23:59:00", "ErrorValueOutOfRange"),
+    ],
+)
+def test_events_outside_of_what_exchange_stores_are_refused(client, start, end, code):
+    response = client.call(
+        f'<m:CreateItem SendMeetingInvitations="SendToNone"><m:Items>{event(start=start, end=end)}</m:Items></m:CreateItem>'
+    )
+    assert client.codes(response) == [code]
+
+
+@pytest.mark.parametrize(
+    ("day", "code"),
+    [("0001-01-01", "ErrorCalendarOutOfRange"), ("9999-12-31", "ErrorRecurrenceEndDateTooBig")],
+)
+def test_series_outside_of_what_exchange_stores_are_refused(client, day, code):
+    response = client.call(
+        '<m:CreateItem SendMeetingInvitations="SendToNone"><m:Items>'
+        f"{event(recurrence=WEEKLY.replace('2027-01-04', day))}</m:Items></m:CreateItem>"
+    )
+    assert client.codes(response) == [code]
+
+
+@pytest.mark.parametrize("year", ["0001", "4500"])
+def test_a_view_of_a_year_far_away_is_answered(client, year):
+    create(client, event(recurrence=WEEKLY))
+    response = view(client, f"{year}-01-01T00:00:00Z", f"{year}-12-01T00:00:00Z")
+    assert client.codes(response) == [{"0001": "ErrorValueOutOfRange", "4500": "NoError"}[year]]

@@ -17,6 +17,9 @@ from m365_emulator.world.mailbox.timezones import UnknownTimeZone, to_utc, windo
 from m365_emulator.world.tenants import User
 from m365_emulator.world.world import World
 
+FIRST_YEAR, LAST_YEAR = 1601, 4500
+"""What Exchange can store: the range of a Windows file time's calendar, and MAPI's end of time."""
+
 
 @dataclass(slots=True)
 class Call:
@@ -75,16 +78,26 @@ class Call:
 
 
 def read_moment(text: str, zone: str) -> datetime:
-    """Read an xs:dateTime as UTC in whole seconds; one without offset is wall-clock time in ``zone``."""
+    """Read an xs:dateTime as UTC in whole seconds; one without offset is wall-clock time in ``zone``.
+
+    Raises:
+        ResponseError: It is not a time, or one outside of what Exchange can store.
+    """
     try:
-        found = datetime.fromisoformat(text.strip())
-        if found.tzinfo is None:
-            return to_utc(found.replace(microsecond=0), zone)
-        return found.astimezone(UTC).replace(microsecond=0)
-    except (ValueError, OverflowError):
-        pass
-    try:
-        # xs:date may carry a zone, which a day does not need.
-        return to_utc(datetime.combine(date.fromisoformat(text.strip()[:10]), time()), zone)
+        found = _parse(text.strip(), zone)
     except (ValueError, OverflowError) as error:
         raise ResponseError("ErrorInvalidArgument", f"'{text[:50]}' is not a valid date and time.") from error
+    if not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise ResponseError("ErrorValueOutOfRange", f"'{text[:50]}' is out of range.")
+    return found
+
+
+def _parse(text: str, zone: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        # xs:date may carry a zone, which a day does not need.
+        return to_utc(datetime.combine(date.fromisoformat(text[:10]), time()), zone)
+    if found.tzinfo is None:
+        return to_utc(found.replace(microsecond=0), zone)
+    return found.astimezone(UTC).replace(microsecond=0)

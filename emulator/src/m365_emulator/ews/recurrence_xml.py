@@ -30,6 +30,8 @@ _WEEKDAYS = frozenset(DAYS[:5])
 _WEEKEND = frozenset(DAYS[5:])
 _GROUPS = {"Day": DAYS, "Weekday": DAYS[:5], "WeekendDay": DAYS[5:]}
 _INDEXES = {"First": "first", "Second": "second", "Third": "third", "Fourth": "fourth", "Last": "last"}
+# What Exchange can store, see `call.FIRST_YEAR`.
+_FIRST_YEAR, _LAST_YEAR = 1601, 4500
 _MAX_INTERVAL = {"daily": 999, "weekly": 99, "absoluteMonthly": 99, "relativeMonthly": 99}
 
 
@@ -200,6 +202,11 @@ def _number(node: Node, name: str, low: int, high: int) -> int:
 def _date(node: Node, name: str) -> date:
     # exchangelib and .NET clients append a zone ("2026-11-27Z", "2026-11-27+01:00"), which means nothing here.
     try:
-        return date.fromisoformat(_text(node, name)[:10])
+        found = date.fromisoformat(_text(node, name)[:10])
     except ValueError as error:
         raise ResponseError("ErrorCalendarInvalidRecurrence", f"{name} is not a date.") from error
+    if found.year > _LAST_YEAR:
+        raise ResponseError("ErrorRecurrenceEndDateTooBig", f"{name} is after the end of time.")
+    if found.year < _FIRST_YEAR:
+        raise ResponseError("ErrorCalendarOutOfRange", f"{name} is out of range.")
+    return found

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections import deque
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import islice
 from urllib.parse import quote
 
 from m365_emulator.ews import xml
@@ -34,6 +36,8 @@ from m365_emulator.world.mailbox.timezones import (
 
 # A walk along a series that never ends has to stop somewhere when its last occurrence is asked for.
 _MAX_OCCURRENCES = 1500
+# Conflicts are counted in the first month of an event only, so that an event of years does not expand every series.
+_CONFLICT_WINDOW = timedelta(days=31)
 
 
 class View:
@@ -133,30 +137,21 @@ class View:
 
     def first_occurrence(self, master: CalendarEvent) -> CalendarEvent | None:
         """Return the first occurrence that was not deleted."""
-        for position, original in enumerate(recurrence.original_starts(master)):
-            if original not in master.cancelled:
-                return recurrence.occurrence_at(master, original)
-            if position >= _MAX_OCCURRENCES:
-                break
-        return None
+        return _live(master, next(_left(master), None))
 
     def last_occurrence(self, master: CalendarEvent) -> CalendarEvent | None:
         """Return the last occurrence that was not deleted; None for a series without end."""
         if master.recurrence is None or master.recurrence.end == "noEnd":
             return None
-        last: datetime | None = None
-        for position, original in enumerate(recurrence.original_starts(master)):
-            if original not in master.cancelled:
-                last = original
-            if position >= _MAX_OCCURRENCES:
-                break
-        return recurrence.occurrence_at(master, last) if last is not None else None
+        last = deque(_left(master), maxlen=1)
+        return _live(master, last[0] if last else None)
 
     def conflicting_count(self, event: CalendarEvent) -> int:
         """Return how many other events of the same calendar overlap this one in time."""
         if event.show_as == "free":
             return 0
         count = 0
+        end = min(event.end, event.start + _CONFLICT_WINDOW)
         for other in event.folder.items.values():
             if (
                 not isinstance(other, CalendarEvent)
@@ -165,8 +160,8 @@ class View:
             ):
                 continue
             if other.kind == "seriesMaster":
-                count += len(recurrence.expand(other, event.start, event.end))
-            elif other.start < event.end and other.end > event.start:
+                count += len(recurrence.expand(other, event.start, end))
+            elif other.start < end and other.end > event.start:
                 count += 1
         return count
 
@@ -195,6 +190,19 @@ class View:
         except UnknownTimeZone:
             return stamp
         return wall
+
+
+def _left(master: CalendarEvent) -> Iterator[datetime]:
+    """Yield the original starts of a series that were not deleted, as far as it is walked."""
+    starts = islice(recurrence.original_starts(master), _MAX_OCCURRENCES)
+    return (original for original in starts if original not in master.cancelled)
+
+
+def _live(master: CalendarEvent, original: datetime | None) -> CalendarEvent | None:
+    try:
+        return recurrence.occurrence_at(master, original) if original is not None else None
+    except OccurrenceGone:
+        return None
 
 
 @lru_cache(maxsize=512)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from m365_emulator.ews import xml
 from m365_emulator.ews.bias_zone import BiasZone, read_bias_zone, write_bias_zone
-from m365_emulator.ews.call import Call
+from m365_emulator.ews.call import FIRST_YEAR, LAST_YEAR, Call
 from m365_emulator.ews.faults import ResponseError, SoapFault, schema_violation
 from m365_emulator.ews.fields.values import FREE_BUSY, bool_element, text_element
 from m365_emulator.ews.soap import Node, elements
@@ -144,6 +144,9 @@ def _moment(text: str, zone: BiasZone) -> datetime:
     """Read a time of the window; one without offset is in the request's own zone."""
     try:
         found = datetime.fromisoformat(text.strip())
-        return found.astimezone(UTC) if found.tzinfo is not None else zone.to_utc(found)
+        moment = found.astimezone(UTC) if found.tzinfo is not None else zone.to_utc(found)
     except (ValueError, OverflowError) as error:
         raise schema_violation(f"'{text[:50]}' is not a valid date and time.") from error
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ResponseError("ErrorInvalidTimeInterval", f"'{text[:50]}' is out of range.")
+    return moment

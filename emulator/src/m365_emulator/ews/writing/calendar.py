@@ -27,6 +27,8 @@ from m365_emulator.world.mailbox import Attendee, CalendarEvent, Location
 from m365_emulator.world.mailbox.timezones import UnknownTimeZone, to_local, to_utc, windows_name
 
 _DEFAULT_LENGTH = timedelta(minutes=30)
+# Exchange takes no calendar item that is longer than five years.
+_MAX_LENGTH = timedelta(days=5 * 366)
 _MAX_REMINDER_MINUTES = 2629800
 
 
@@ -189,6 +191,7 @@ def _finish_times(reader: Reader, values: Values, existing: CalendarEvent | None
     elif start_text is not None and values["start"] > existing.end:
         # A start moved past the end takes the end along, as Exchange does.
         values["end"] = values["start"] + existing.duration
+    _check_length(values, existing)
     all_day = values.get("is_all_day", existing.is_all_day if existing else False)
     if all_day and ("start" in values or "end" in values or "is_all_day" in values):
         start = values.get("start") or (existing.start if existing else None)
@@ -196,6 +199,13 @@ def _finish_times(reader: Reader, values: Values, existing: CalendarEvent | None
         if start is not None and end is not None:
             values["start"], values["end"] = _whole_days(start, end, start_zone)
             values["start_zone"] = values["end_zone"] = start_zone
+
+
+def _check_length(values: Values, existing: CalendarEvent | None) -> None:
+    start = values.get("start") or (existing.start if existing else None)
+    end = values.get("end") or (existing.end if existing else None)
+    if start is not None and end is not None and end - start > _MAX_LENGTH:
+        raise ResponseError("ErrorCalendarDurationIsTooLong", "The event is longer than five years.")
 
 
 def _whole_days(start: datetime, end: datetime, zone: str) -> tuple[datetime, datetime]:
