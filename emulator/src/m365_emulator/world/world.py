@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from m365_emulator.world.apps import AppRegistration
 from m365_emulator.world.clock import Clock
 from m365_emulator.world.faults import Faults
+from m365_emulator.world.first_party import first_party_resources
 from m365_emulator.world.ids import stable_guid
 from m365_emulator.world.keys import KeyRing
 from m365_emulator.world.mailbox.delivery import receive
 from m365_emulator.world.mailbox.generate import fill
 from m365_emulator.world.mailbox.store import Mailbox
 from m365_emulator.world.request_log import RequestLog
-from m365_emulator.world.resources import Resource, first_party_resources
+from m365_emulator.world.resources import Resource
 from m365_emulator.world.seed import SeedSource, apply_overrides, build
 from m365_emulator.world.tenants import Tenant, User
 
