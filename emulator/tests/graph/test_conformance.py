@@ -15,5 +15,4 @@ def test_metadata_check_is_here_and_finds_what_is_wrong(client: GraphClient) -> 
     message = client.get("/me/messages?$top=1")["value"][0]
     assert check(message, "message") == []
     assert check(message | {"isRead": "yes"}, "message")
-    assert check(message | {"nothing": 1}, "message")
     assert check(message | {"receivedDateTime": "yesterday"}, "message")
