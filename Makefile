@@ -37,6 +37,10 @@ browser: install ## Find or install Chromium and fonts for the browser tests.
 node-clients: ## Install the JavaScript client libraries that the emulator is tested with.
 	scripts/install-node-clients.sh
 
+.PHONY: openbao
+openbao: install ## Install the OpenBao server that the Transit key service is tested with.
+	scripts/install-openbao.sh
+
 .PHONY: demo
 demo: install ## Start the service, its workers, PostgreSQL and the emulator; print where to click.
 	$(BIN)/ostiary demo $(DEMO_ARGS)
@@ -46,7 +50,7 @@ demo-check: install ## Do the whole main job over HTTP with no hands.
 	$(BIN)/ostiary demo --check
 
 .PHONY: test
-test: install browser node-clients ## Run every test (PYTEST_ARGS="-k connect" for some).
+test: install browser node-clients openbao ## Run every test (PYTEST_ARGS="-k connect" for some).
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 .PHONY: check

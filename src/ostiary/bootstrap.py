@@ -30,7 +30,9 @@ from ostiary.adapters.graph.directory import GraphTenantDirectory
 from ostiary.adapters.graph.mail import GraphMailGateway
 from ostiary.adapters.graph.probe import GraphMailboxProbe
 from ostiary.adapters.http_session import create_session
+from ostiary.adapters.keys.aws_kms import KMSKeyService
 from ostiary.adapters.keys.file import FileKeyService, create_key_file
+from ostiary.adapters.keys.transit import TransitKeyService
 from ostiary.adapters.sql.embedded import EmbeddedServer
 from ostiary.adapters.sql.engine import create_engine, driver_url
 from ostiary.adapters.sql.migrate import SchemaState, downgrade, schema_state, upgrade
@@ -58,10 +60,11 @@ from ostiary.core.signin.ports import AuthorizationServer
 from ostiary.core.signin.service import SignInService
 from ostiary.core.tenants.ports import TenantDirectory
 from ostiary.core.tenants.service import TenantService
+from ostiary.core.vault.ports import KeyService
 from ostiary.core.vault.service import VaultService
 from ostiary.health import Health
 from ostiary.metrics import Metrics
-from ostiary.settings import Profile, Settings
+from ostiary.settings import KeyBackEnd, Profile, Settings
 
 log = structlog.get_logger("ostiary.bootstrap")
 
@@ -125,7 +128,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
     clock = clock or SystemClock()
     entropy = SystemEntropy()
     async with AsyncExitStack() as stack:
-        keys = _open_keys(settings, entropy, clock)
+        keys = await _open_keys(settings, entropy, clock, stack)
         url = await stack.enter_async_context(database_url(settings))
         await _require_schema(settings, url)
         engine = create_engine(url, pool_size=settings.database_pool_size)
@@ -150,7 +153,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             authorization_server=microsoft.authorization_server,
             registrations=registrations,
             addresses=RedirectAddresses(settings.public_url, settings.effective_console_url),
-            flow_key=keys.instance_key("flows"),
+            flow_key=await keys.instance_key("flows"),
         )
         tenants = TenantService(transactions=transactions, clock=clock, entropy=entropy)
         consent = ConsentService(
@@ -164,7 +167,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             ews=microsoft.ews_availability if settings.offer_ews else None,
             registrations=registrations,
             public_url=settings.public_url,
-            link_key=keys.instance_key("approval links"),
+            link_key=await keys.instance_key("approval links"),
             offer_ews=settings.offer_ews,
         )
         connections = ConnectionService(
@@ -198,7 +201,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
                 entropy=entropy,
                 signin=signin,
                 registrations=registrations,
-                api_key_hash_key=keys.instance_key("api keys"),
+                api_key_hash_key=await keys.instance_key("api keys"),
             ),
             audit=AuditService(transactions=transactions),
             consent=consent,
@@ -330,14 +333,41 @@ def _credential(
         raise Misconfigured(f"The secret file {secret_file} cannot be read.") from error
 
 
-def _open_keys(settings: Settings, entropy: Entropy, clock: Clock) -> FileKeyService:
+async def _open_keys(settings: Settings, entropy: Entropy, clock: Clock, stack: AsyncExitStack) -> KeyService:
+    match settings.key_service:
+        case KeyBackEnd.FILE:
+            return _open_key_file(settings, entropy, clock)
+        case KeyBackEnd.AWS_KMS:
+            return await asyncio.to_thread(
+                lambda: KMSKeyService.connect(
+                    region=str(settings.aws_region),
+                    endpoint_url=settings.aws_kms_url,
+                    prefix=settings.key_prefix,
+                )
+            )
+        case KeyBackEnd.TRANSIT:
+            # Not the session for Microsoft's hosts: this server may have a certificate authority of its own.
+            session = await stack.enter_async_context(
+                create_session(user_agent=f"ostiary/{__version__}", ca_file=settings.transit_ca_file)
+            )
+            return TransitKeyService(
+                session,
+                url=str(settings.transit_url),
+                token_file=settings.transit_token_file or Path(),
+                mount=settings.transit_mount,
+                namespace=settings.transit_namespace,
+                prefix=settings.key_prefix,
+            )
+
+
+def _open_key_file(settings: Settings, entropy: Entropy, clock: Clock) -> FileKeyService:
     path = settings.key_file
     if path is None:
         # Settings refuse this in production: there, a lost key file must never be replaced in silence.
         path = settings.data_dir / "keys.json"
         if not path.exists():
             create_key_file(path, name=clock.now().strftime("%Y-%m"), entropy=entropy)
-    return FileKeyService.load(path, entropy=entropy)
+    return FileKeyService.load(path, entropy=entropy, clock=clock)
 
 
 async def _require_schema(settings: Settings, url: str) -> None:

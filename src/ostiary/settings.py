@@ -18,6 +18,14 @@ class Profile(StrEnum):
     DEVELOPMENT = "development"
 
 
+class KeyBackEnd(StrEnum):
+    """Who keeps the key-encryption keys."""
+
+    FILE = "file"
+    AWS_KMS = "aws-kms"
+    TRANSIT = "transit"
+
+
 class Settings(BaseSettings):
     """The instance's settings. Secrets are file paths or masked values, never printed."""
 
@@ -102,9 +110,32 @@ class Settings(BaseSettings):
     ews_app_secret_file: Path | None = Field(None, description="As above, for the EWS registration.")
     offer_ews: bool = Field(True, description="Offer EWS at all. It ends on 1 April 2027 either way.")
 
+    key_service: KeyBackEnd = Field(
+        KeyBackEnd.FILE,
+        description="Who keeps the key-encryption keys: `file`, `aws-kms`, or `transit` (HashiCorp Vault, OpenBao).",
+    )
     key_file: Path | None = Field(
         None,
-        description="File with the key-encryption keys, outside the database and its backups. Required in production.",
+        description="`file`: the file with the keys, outside the database and its backups. Required in production.",
+    )
+    key_prefix: str = Field(
+        "ostiary",
+        pattern=r"^[A-Za-z0-9_-]{1,40}$",
+        description="`aws-kms`, `transit`: how this instance's keys are called; two instances need two prefixes.",
+    )
+    aws_region: str | None = Field(None, description="`aws-kms`: region of the keys, such as `eu-west-1`.")
+    aws_kms_url: str | None = Field(None, description="`aws-kms`: another address, such as a VPC endpoint's.")
+    transit_url: str | None = Field(
+        None, description="`transit`: address of the server, such as `https://vault.internal:8200`."
+    )
+    transit_token_file: Path | None = Field(
+        None,
+        description="`transit`: file with the token; read for every call, so that an agent may renew it.",
+    )
+    transit_mount: str = Field("transit", description="`transit`: where the engine is mounted.")
+    transit_namespace: str | None = Field(None, description="`transit`: the namespace, where there are some.")
+    transit_ca_file: Path | None = Field(
+        None, description="`transit`: certificate authority of the server, beside the system's."
     )
 
     log_level: str = Field("INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
@@ -152,6 +183,18 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _require_key_service(self) -> Self:
+        needed = {
+            KeyBackEnd.FILE: (),
+            KeyBackEnd.AWS_KMS: ("aws_region",),
+            KeyBackEnd.TRANSIT: ("transit_url", "transit_token_file"),
+        }[self.key_service]
+        missing = [f"OSTIARY_{name.upper()}" for name in needed if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"OSTIARY_KEY_SERVICE={self.key_service.value} needs {', '.join(missing)}")
+        return self
+
+    @model_validator(mode="after")
     def _refuse_unsafe_production(self) -> Self:
         if self.profile is not Profile.PRODUCTION:
             return self
@@ -165,8 +208,12 @@ class Settings(BaseSettings):
                 problems.append(f"OSTIARY_{name.upper()} is for development only")
         if self.database_url is None:
             problems.append("OSTIARY_DATABASE_URL is required")
-        if self.key_file is None:
+        if self.key_service is KeyBackEnd.FILE and self.key_file is None:
             problems.append("OSTIARY_KEY_FILE is required")
+        for name in ("aws_kms_url", "transit_url"):
+            address = getattr(self, name)
+            if address is not None and urlsplit(address).scheme != "https":
+                problems.append(f"OSTIARY_{name.upper()} must be an https address")
         for address in self.return_urls:
             if not _is_public_https(address):
                 problems.append("OSTIARY_RETURN_URLS must hold https addresses only")

@@ -24,17 +24,18 @@ def load(tmp_path: Path, **document: object) -> FileKeyService:
     return FileKeyService.load(path, entropy=SeededEntropy(1))
 
 
-def test_instance_keys_differ_by_purpose(tmp_path: Path) -> None:
+async def test_instance_keys_differ_by_purpose(tmp_path: Path) -> None:
     keys = load(tmp_path, current="a", keys={"a": OLD})
-    assert keys.instance_key("flows") != keys.instance_key("api keys")
-    assert len(keys.instance_key("flows")) == 32
+    assert await keys.instance_key("flows") != await keys.instance_key("api keys")
+    assert len(await keys.instance_key("flows")) == 32
 
 
-def test_rotating_the_current_key_keeps_the_instance_key(tmp_path: Path) -> None:
-    before = load(tmp_path, current="a", instance="a", keys={"a": OLD}).instance_key("flows")
-    after = load(tmp_path, current="b", instance="a", keys={"a": OLD, "b": NEW}).instance_key("flows")
-    assert before == after
-    assert load(tmp_path, current="b", keys={"a": OLD, "b": NEW}).instance_key("flows") != before
+async def test_rotating_the_current_key_keeps_the_instance_key(tmp_path: Path) -> None:
+    before = await load(tmp_path, current="a", instance="a", keys={"a": OLD}).instance_key("flows")
+    renamed = load(tmp_path, current="b", instance="a", keys={"a": OLD, "b": NEW})
+    assert await renamed.instance_key("flows") == before
+    other = load(tmp_path, current="b", keys={"a": OLD, "b": NEW})
+    assert await other.instance_key("flows") != before
 
 
 def test_an_instance_key_that_is_not_in_the_file_is_refused(tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ async def test_values_sealed_before_a_rotation_still_open() -> None:
     keys = MemoryKeyService(SeededEntropy(5))
     service = VaultService(keys=keys, entropy=SeededEntropy(6))
     old = await service.seal(Secret("old"), CONTEXT)
-    keys.rotate()
+    await keys.rotate(organization_ids=[CONTEXT.organization_id])
     new = await service.seal(Secret("new"), CONTEXT)
     assert old.key_id != new.key_id
     assert (await service.open(old, CONTEXT)).reveal() == "old"

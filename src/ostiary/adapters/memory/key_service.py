@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ostiary.core.kernel.entropy import Entropy
 from ostiary.core.kernel.errors import TemporarilyUnavailable
 from ostiary.core.vault.errors import SealBroken
+from ostiary.core.vault.model import KeyFate
 
 
 class MemoryKeyService:
@@ -19,9 +23,19 @@ class MemoryKeyService:
         self._generation = 1
         self.is_down = False
 
-    def rotate(self) -> None:
-        """Wrap under new keys from now on; old ones still unwrap."""
+    async def rotate(self, *, organization_ids: Sequence[str]) -> None:
+        self._require_up()
         self._generation += 1
+
+    async def destroy(self, *, organization_id: str) -> KeyFate:
+        self._require_up()
+        for key_id in [each for each in self._keys if each.endswith(f"/{organization_id}")]:
+            del self._keys[key_id]
+        return KeyFate.DESTROYED
+
+    async def instance_key(self, purpose: str) -> bytes:
+        self._require_up()
+        return hashlib.sha256(f"ostiary tests {purpose}".encode()).digest()
 
     async def current_key_id(self, *, organization_id: str) -> str:
         self._require_up()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +31,14 @@ class Sealed:
     commitment: bytes
     """Derived from the data key and checked before decryption (SR-33)."""
     ciphertext: bytes
+
+
+class KeyFate(StrEnum):
+    """What became of an organization's keys when it was erased."""
+
+    DESTROYED = "destroyed"
+    """No value sealed under them opens any more, wherever a copy of it is kept."""
+    SCHEDULED = "scheduled"
+    """They cannot be used any more; the key service destroys them after its waiting time of some days."""
+    KEPT = "kept"
+    """This key service cannot destroy one organization's keys; copies in backups end with the backups."""

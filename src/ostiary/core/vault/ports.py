@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
+
+from ostiary.core.vault.model import KeyFate
 
 
 class KeyService(Protocol):
-    """Holds key-encryption keys and never hands one out: a file, a cloud KMS, a Transit engine."""
+    """Holds key-encryption keys and never hands one out: a file, a cloud KMS, a Transit engine.
+
+    Every method raises TemporarilyUnavailable while the service does not answer (repeat later, never fall back)
+    and Misconfigured when it refuses us; only exceptions beyond these two are named below.
+    """
 
     async def current_key_id(self, *, organization_id: str) -> str:
-        """Return the key to wrap with now; makes one for a new organization."""
+        """Return the key to wrap with now; makes one for a new organization.
+
+        After :meth:`rotate` in another process the older key may be named for up to a minute; it still works.
+        """
         ...
 
     async def wrap(self, *, key_id: str, data_key: bytes, context: bytes) -> bytes:
-        """Encrypt a data key, bound to ``context``."""
+        """Encrypt a data key of up to 64 bytes, bound to ``context``."""
         ...
 
     async def unwrap(self, *, key_id: str, wrapped_key: bytes, context: bytes) -> bytes:
@@ -21,10 +31,24 @@ class KeyService(Protocol):
 
         Raises:
             SealBroken: Wrong key, context or bytes; the value cannot be opened.
-            TemporarilyUnavailable: The key service does not answer; repeat later, never fall back.
         """
         ...
 
+    async def rotate(self, *, organization_ids: Sequence[str]) -> None:
+        """Make a new key current for each of these organizations; what older ones wrapped still unwraps.
+
+        A back end with one root for all of them gives everybody a new key.
+        """
+        ...
+
+    async def destroy(self, *, organization_id: str) -> KeyFate:
+        """Give up every key the organization ever had, so that backups cannot be opened either (SR-102)."""
+        ...
+
+    async def instance_key(self, purpose: str) -> bytes:
+        """Return the instance's own 256-bit key for ``purpose``: the same in every process, never stored."""
+        ...
+
     async def health(self) -> None:
-        """Raise TemporarilyUnavailable unless keys can be used now."""
+        """Return once keys can be used now."""
         ...
