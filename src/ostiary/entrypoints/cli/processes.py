@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Final
+
+_STOPPING: Final = ("SIGINT", "SIGTERM", "SIGHUP")
+"""Ctrl-C, a supervisor, a closed terminal."""
 
 
 @asynccontextmanager
 async def stop_signals() -> AsyncGenerator[asyncio.Queue[signal.Signals]]:
-    """Collect SIGINT and SIGTERM in a queue instead of dying of them."""
+    """Collect the signals that ask to stop in a queue, instead of dying of them.
+
+    One that was ignored when the process started stays ignored: ``nohup`` means it.
+    """
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[signal.Signals] = asyncio.Queue()
-    handled = (signal.SIGINT, signal.SIGTERM)
+    known = [signal.Signals[name] for name in _STOPPING if name in signal.Signals.__members__]
+    handled = [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
     for number in handled:
         loop.add_signal_handler(number, queue.put_nowait, number)
     try:
@@ -22,11 +29,3 @@ async def stop_signals() -> AsyncGenerator[asyncio.Queue[signal.Signals]]:
     finally:
         for number in handled:
             loop.remove_signal_handler(number)
-
-
-async def first_of(*tasks: asyncio.Task[object]) -> None:
-    """Wait until one task ends; raise what it raised."""
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
-        with contextlib.suppress(asyncio.CancelledError):
-            task.result()
