@@ -42,6 +42,7 @@ from ostiary.core.approvals.service import ApprovalService
 from ostiary.core.audit.service import AuditService
 from ostiary.core.calendar.ports import CalendarGateway
 from ostiary.core.calendar.service import CalendarService
+from ostiary.core.connections.freeze import Freezes
 from ostiary.core.connections.mailboxes import Mailboxes
 from ostiary.core.connections.ports import MailboxProbe
 from ostiary.core.connections.service import ConnectionService
@@ -112,6 +113,7 @@ class Services:
     consent: ConsentService
     approvals: ApprovalService
     connections: ConnectionService
+    freezes: Freezes
     mail: MailService
     calendar: CalendarService
     health: Health
@@ -170,6 +172,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             link_key=await keys.instance_key("approval links"),
             offer_ews=settings.offer_ews,
         )
+        freezes = Freezes(transactions=transactions, clock=clock)
         connections = ConnectionService(
             transactions=transactions,
             clock=clock,
@@ -179,6 +182,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             registrations=registrations,
             tenants=tenants,
             vault=vault,
+            freezes=freezes,
             probes=microsoft.probes,
             return_urls=settings.return_urls,
             offer_ews=settings.offer_ews,
@@ -209,6 +213,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
                 transactions=transactions, clock=clock, entropy=entropy, links=consent.links
             ),
             connections=connections,
+            freezes=freezes,
             mail=MailService(mailboxes=mailboxes, gateways=microsoft.mail),
             calendar=CalendarService(mailboxes=mailboxes, gateways=microsoft.calendar),
             health=Health({"database": lambda: _ping(engine), "keys": keys.health}),

@@ -15,6 +15,7 @@ import pytest_asyncio
 from ostiary.adapters.memory.key_service import MemoryKeyService
 from ostiary.adapters.memory.mailbox_probe import MemoryMailboxProbe
 from ostiary.core.audit.model import Actor, ActorKind
+from ostiary.core.connections.freeze import Freezes
 from ostiary.core.connections.model import Connection, ConnectOutcome, MailboxFacts
 from ostiary.core.connections.service import ConnectionService
 from ostiary.core.connections.sessions import NewSession
@@ -257,6 +258,7 @@ def make_service(
         authorization_server=microsoft,  # type: ignore[arg-type]
         registrations=registrations,
         vault=VaultService(keys=keys, entropy=entropy),
+        freezes=Freezes(transactions=transactions, clock=clock),
         probes={AccessMethod.GRAPH: probe, AccessMethod.EWS: probe},
         return_urls=(RETURN_URL,),
         sleep=no_wait,

@@ -19,6 +19,7 @@ from ostiary.adapters.sql.connect_sessions import SQLConnectSessionStore
 from ostiary.adapters.sql.connection_tokens import SQLAccessTokenStore, SQLRefreshLease, SQLRefreshTokenStore
 from ostiary.adapters.sql.connections import SQLConnectionStore
 from ostiary.adapters.sql.consent import SQLAdminConsentLinkStore, SQLConsentAttemptStore, SQLConsentStore
+from ostiary.adapters.sql.freezes import SQLFreezeStore
 from ostiary.adapters.sql.idempotency import SQLIdempotencyStore
 from ostiary.adapters.sql.jobs import SQLJobQueue
 from ostiary.adapters.sql.notices import SQLNoticeStore
@@ -105,6 +106,10 @@ class UnitOfWork:
     @property
     def refresh_leases(self) -> SQLRefreshLease:
         return SQLRefreshLease(self._connection)
+
+    @property
+    def freezes(self) -> SQLFreezeStore:
+        return SQLFreezeStore(self._connection)
 
     @property
     def approval_requests(self) -> SQLApprovalRequestStore:

@@ -17,6 +17,12 @@ class ConnectionNotUsable(Conflict):
     code = "connection_not_usable"
 
 
+class Frozen(ConnectionNotUsable):
+    """The operator stopped the use of its tokens (SR-50). Nothing is wrong with the connection itself."""
+
+    code = "frozen"
+
+
 class SessionUsed(Conflict):
     """The connect session has done its work already; the vendor makes a new one."""
 

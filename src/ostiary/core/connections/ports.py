@@ -122,6 +122,14 @@ class ConnectSessionStore(Protocol):
     """Keeps connect sessions; the secret is never stored."""
 
     async def add(self, session: ConnectSession) -> None: ...
+class FreezeReader(Protocol):
+    """Knows what the operator froze (SR-50)."""
+
+    async def require_thawed(self, connection_id: str, *, organization_id: str) -> None:
+        """Raise Frozen when the connection, its organization or the instance is frozen."""
+        ...
+
+
     async def save(self, session: ConnectSession) -> None: ...
     async def get(self, session_id: str, *, for_update: bool = False) -> ConnectSession:
         """Raises NotFound."""
@@ -158,6 +166,8 @@ class ConnectionTransaction(Protocol):
     def authorization_requests(self) -> AuthorizationRequestStore: ...
     @property
     def organizations(self) -> OrganizationStore: ...
+    @property
+    def freezes(self) -> FreezeReader: ...
     @property
     def members(self) -> MemberStore: ...
     @property

@@ -19,7 +19,7 @@ from ostiary.core.connections.model import (
     MailboxAccess,
     MailboxFacts,
 )
-from ostiary.core.connections.ports import ConnectionTransaction, MailboxProbe
+from ostiary.core.connections.ports import ConnectionTransaction, FreezeReader, MailboxProbe
 from ostiary.core.connections.proof import lacking
 from ostiary.core.connections.sessions import ConnectSessions
 from ostiary.core.connections.token_rules import refusal_event
@@ -106,6 +106,7 @@ class ConnectionService:
         authorization_server: AuthorizationServer,
         registrations: Registrations,
         vault: VaultService,
+        freezes: FreezeReader,
         probes: Mapping[AccessMethod, MailboxProbe],
         return_urls: Sequence[str] = (),
         offer_ews: bool = True,
@@ -142,6 +143,7 @@ class ConnectionService:
             authorization_server=authorization_server,
             registrations=registrations,
             vault=vault,
+            freezes=freezes,
             sleep=sleep,
         )
 

@@ -18,7 +18,7 @@ from ostiary.core.audit.model import SYSTEM
 from ostiary.core.connections.errors import ConnectionNotUsable
 from ostiary.core.connections.machine import ConnectionEvent, transition
 from ostiary.core.connections.model import Connection, SharedAccessToken
-from ostiary.core.connections.ports import ConnectionTransaction
+from ostiary.core.connections.ports import ConnectionTransaction, FreezeReader
 from ostiary.core.connections.token_rules import (
     LOST,
     TRIED,
@@ -69,6 +69,7 @@ _DEFINITE: Final = (ReauthorizationRequired, ConsentRequired, AccessBlocked)
 
 @dataclass(frozen=True, slots=True)
 class _Held:
+    organization_id: str
     token: Secret
     version: int
     expires_at: datetime
@@ -96,6 +97,7 @@ class AccessTokens:
         authorization_server: AuthorizationServer,
         registrations: Registrations,
         vault: VaultService,
+        freezes: FreezeReader,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._transactions = transactions
@@ -104,6 +106,7 @@ class AccessTokens:
         self._server = authorization_server
         self._registrations = registrations
         self._vault = vault
+        self._freezes = freezes
         self._sleep = sleep
         self._held: OrderedDict[str, _Held] = OrderedDict()
         self._flights: dict[str, asyncio.Task[None]] = {}
@@ -120,6 +123,7 @@ class AccessTokens:
         Raises:
             NotFound: There is no such connection.
             ConnectionNotUsable: It is paused, disconnected or not confirmed.
+            Frozen: The operator stopped its use.
             ReauthorizationRequired, ConsentRequired, AccessBlocked: Microsoft refused twice; stored, with reason.
             Misconfigured: Our own registration is wrong, or the stored token does not open.
             Throttled, TemporarilyUnavailable: Repeat later; nothing stored has changed.
@@ -127,6 +131,7 @@ class AccessTokens:
         for _ in range(3):
             held = self._usable(connection_id, refused)
             if held is not None:
+                await self._freezes.require_thawed(connection_id, organization_id=held.organization_id)
                 return held.token
             await self._join_flight(connection_id, refused, try_lost)
         raise TemporarilyUnavailable("No access token could be had in time.", reason="microsoft_down")
@@ -173,7 +178,10 @@ class AccessTokens:
                 connection, shared = found
                 token = await self._open(connection, shared)
                 if refused is None or token != refused:
-                    self._hold(connection.id, _Held(token, shared.version, shared.expires_at))
+                    self._hold(
+                        connection.id,
+                        _Held(connection.organization_id, token, shared.version, shared.expires_at),
+                    )
                     return
                 refused_version = shared.version
                 continue
@@ -188,6 +196,7 @@ class AccessTokens:
         async with self._transactions() as tx:
             connection = await tx.connections.get(connection_id)
             require_usable(connection, try_lost=try_lost)
+            await tx.freezes.require_thawed(connection_id, organization_id=connection.organization_id)
             shared = await tx.access_tokens.find(connection_id)
             if (
                 shared is not None
@@ -240,6 +249,9 @@ class AccessTokens:
         except _DEFINITE:
             await self._sleep(CONFIRMATION_PAUSE_SECONDS)
         async with self._transactions() as tx:
+            await tx.freezes.require_thawed(
+                lease.connection.id, organization_id=lease.connection.organization_id
+            )
             stored = await tx.refresh_tokens.find(lease.connection.id)
         if stored is None or stored[1] != lease.version:
             return None
@@ -292,7 +304,8 @@ class AccessTokens:
         except Conflict:
             return False
         # Only now: the newer refresh token is safe, so the access token may be used.
-        self._hold(connection.id, _Held(tokens.access_token, version, tokens.expires_at))
+        held = _Held(connection.organization_id, tokens.access_token, version, tokens.expires_at)
+        self._hold(connection.id, held)
         return True
 
     async def _give_up(self, lease: _Lease, error: OstiaryError) -> None:

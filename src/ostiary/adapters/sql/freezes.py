@@ -1,0 +1,78 @@
+"""What the operator froze."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Column, String, Table, Text, and_, delete, or_, select
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ostiary.adapters.sql.schema import UTCDateTime, metadata
+from ostiary.core.connections.errors import Frozen
+from ostiary.core.connections.freeze import Freeze, FreezeScope
+
+freezes: Final = Table(
+    "freezes",
+    metadata,
+    Column("scope", String(16), primary_key=True),
+    Column("target_id", String(64), primary_key=True),
+    Column("at", UTCDateTime, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("note", Text, nullable=False),
+)
+
+
+class SQLFreezeStore:
+    """Keeps freezes in PostgreSQL. There are few of them at any time."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, freeze: Freeze) -> bool:
+        statement = (
+            postgresql.insert(freezes)
+            .values(
+                scope=freeze.scope.value,
+                target_id=freeze.target_id,
+                at=freeze.at,
+                by=freeze.by,
+                note=freeze.note,
+            )
+            .on_conflict_do_nothing()
+            .returning(freezes.c.scope)
+        )
+        return (await self._connection.execute(statement)).scalar_one_or_none() is not None
+
+    async def remove(self, scope: FreezeScope, target_id: str) -> bool:
+        statement = delete(freezes).where(freezes.c.scope == scope.value, freezes.c.target_id == target_id)
+        return (await self._connection.execute(statement)).rowcount == 1
+
+    async def all(self) -> tuple[Freeze, ...]:
+        statement = select(freezes).order_by(freezes.c.at, freezes.c.scope, freezes.c.target_id)
+        rows = (await self._connection.execute(statement)).mappings().all()
+        return tuple(
+            Freeze(FreezeScope(row["scope"]), row["target_id"], row["at"], row["by"], row["note"])
+            for row in rows
+        )
+
+    async def require_thawed(self, connection_id: str, *, organization_id: str) -> None:
+        statement = (
+            select(freezes.c.scope)
+            .where(
+                or_(
+                    freezes.c.scope == FreezeScope.INSTANCE.value,
+                    and_(
+                        freezes.c.scope == FreezeScope.ORGANIZATION.value,
+                        freezes.c.target_id == organization_id,
+                    ),
+                    and_(
+                        freezes.c.scope == FreezeScope.CONNECTION.value,
+                        freezes.c.target_id == connection_id,
+                    ),
+                )
+            )
+            .limit(1)
+        )
+        if (await self._connection.execute(statement)).scalar_one_or_none() is not None:
+            raise Frozen("The use of this connection was stopped by the operator.")
