@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from m365_emulator.tls import REAL_HOSTS
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 REQUEST_SECONDS = 10
 CHUNK_BYTES = 65_536
+NODE_PRELOAD = Path(__file__).with_name("node_preload.cjs")
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 
@@ -138,4 +141,12 @@ def stand_in_environment(proxy_url: str, ca_bundle: str) -> dict[str, str]:
         "SSL_CERT_FILE": ca_bundle,
         "NODE_EXTRA_CA_CERTS": ca_bundle,
         "NODE_USE_ENV_PROXY": "1",
+        "NODE_OPTIONS": _node_options(os.environ.get("NODE_OPTIONS", "")),
     }
+
+
+def _node_options(given: str) -> str:
+    """Add what makes Node before 22.21 use the proxy, and keep what the person has set."""
+    path = str(NODE_PRELOAD).replace("\\", "\\\\").replace('"', '\\"')
+    ours = f'--require "{path}"'
+    return given if ours in given else f"{given} {ours}".strip()

@@ -1,4 +1,4 @@
-"""MSAL for Node, unmodified. Node reaches a proxy without code only from 22.21 on, so stand-in mode needs that."""
+"""MSAL for Node, unmodified, at the emulator's own address and under Microsoft's host names."""
 
 from __future__ import annotations
 
@@ -37,22 +37,11 @@ pytestmark = [
 ]
 
 
-def knows_proxies() -> bool:
-    """Say whether this Node's fetch honours HTTPS_PROXY."""
-    text = subprocess.run(
-        [NODE or "node", "--version"], capture_output=True, text=True, timeout=10, check=True
-    ).stdout
-    major, minor = (int(part) for part in text.strip().lstrip("v").split(".")[:2])
-    return (major, minor) >= (22, 21) and (major > 22 or minor >= 21)
-
-
 @pytest.fixture(params=["own origin", "stand-in"])
 def environment(request: pytest.FixtureRequest, m365_emulator: RunningEmulator) -> dict[str, str]:
     """Environment of the Node program."""
     if request.param == "own origin":
         return {**os.environ, "LOGIN": m365_emulator.https_url, "NODE_EXTRA_CA_CERTS": m365_emulator.ca}
-    if not knows_proxies():
-        pytest.skip("this Node's fetch knows no proxy; 22.21 or later does")
     return {
         **os.environ,
         **m365_emulator.stand_in_environment(),

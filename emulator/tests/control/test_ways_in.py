@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import smtplib
 import socket
@@ -155,6 +156,38 @@ def test_run_gives_a_program_the_emulator_and_ends_with_its_code(tmp_path: Path)
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
 
     assert done.returncode == 7, done.stderr
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_run_takes_fetch_and_https_of_any_node_there_and_nowhere_else(tmp_path: Path) -> None:
+    (tmp_path / "earlier.cjs").write_text("process.env.EARLIER = 'kept';")
+    program = """
+        const https = require("node:https");
+        const get = (url) => new Promise((done, failed) =>
+          https.get(url, (answer) => done(answer.resume().statusCode)).once("error", failed));
+        (async () => {
+          const url = "https://login.microsoftonline.com/common/v2.0/.well-known/openid-configuration";
+          const document = await (await fetch(url)).json();
+          const here = await fetch(process.env.M365_EMULATOR_URL + "/healthz");
+          const elsewhere = await fetch("https://example.org/").then(() => "reached", () => "refused");
+          const old = await get("https://graph.microsoft.com/v1.0/me");
+          const oldElsewhere = await get("https://example.org/").then(() => "reached", () => "refused");
+          console.log([document.token_endpoint, here.status, elsewhere, old, oldElsewhere, process.env.EARLIER].join());
+        })();
+    """
+    arguments = [COMMAND, "run", "--home", str(tmp_path), "--", "node", "-e", program]
+    environment = {**os.environ, "NODE_OPTIONS": f"--require {tmp_path / 'earlier.cjs'}"}
+
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.stdout.strip().split(",") == [
+        "https://login.microsoftonline.com/common/oauth2/v2.0/token",
+        "200",
+        "refused",
+        "401",
+        "refused",
+        "kept",
+    ], done.stderr
 
 
 def test_serve_refuses_addresses_that_others_can_reach(tmp_path: Path) -> None:
