@@ -37,6 +37,8 @@ from ostiary.entrypoints.web.server import WebServer, open_listener
 from ostiary.logs import configure_logging
 from ostiary.settings import Profile, Settings
 
+from . import conformance
+
 if TYPE_CHECKING:
     from ostiary.adapters.sql.unit_of_work import SQLTransactions
 
@@ -158,6 +160,8 @@ class Emulator:
     url: str
     https_url: str
     ca_file: Path
+    smtp_url: str
+    """Takes mail for emulated mailboxes."""
 
     def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Call the control API, such as ``control("PUT", "/tenants/hv-labs.example/scenario", {"id": "not_admin"})``."""
@@ -196,8 +200,11 @@ def emulator_process(site_url: str) -> Iterator[Emulator]:
         "0",
         "--https-port",
         "0",
+        "--smtp-port",
+        "0",
     ]
-    command += ["--home", str(home), "--client-secret-file", str(secret_file)]
+    record = home / "exchanges"
+    command += ["--home", str(home), "--client-secret-file", str(secret_file), "--record", str(record)]
     for address in redirect_addresses(site_url):
         command += ["--redirect-uri", address]
     log = (home / "log").open("w+")
@@ -214,7 +221,9 @@ def emulator_process(site_url: str) -> Iterator[Emulator]:
         assert process.stdout is not None
         process.stdout.close()
         log.close()
+        broken = conformance.violations(record)
         shutil.rmtree(home, ignore_errors=True)
+    assert not broken, "these exchanges break Microsoft's schemas:\n" + "\n".join(broken[:50])
 
 
 def redirect_addresses(site_url: str) -> list[str]:
@@ -225,15 +234,17 @@ def redirect_addresses(site_url: str) -> list[str]:
 
 def _wait_until_ready(process: subprocess.Popen[str], log: TextIO) -> Emulator:
     assert process.stdout is not None
-    ca_file = Path()
+    ca_file, smtp_url = Path(), ""
     # Ends when the emulator is ready, or with end-of-file when it died.
     for line in process.stdout:
         word, _, rest = line.strip().partition(" ")
         if word == "ca":
             ca_file = Path(rest)
+        if word == "smtp":
+            smtp_url = f"smtp://{rest}"
         if word == "ready":
             url, https_url = rest.split()
-            return Emulator(url, https_url, ca_file)
+            return Emulator(url, https_url, ca_file, smtp_url)
     log.seek(0)
     raise RuntimeError(f"the emulator did not start:\n{log.read()}")
 
@@ -292,7 +303,21 @@ def new_client(base_url: str = "") -> httpx.AsyncClient:
     """Return a browser without a screen: its own cookies, no redirects followed unless asked."""
     # Browsers send secure cookies to http://localhost; the standard library has to be told.
     jar = CookieJar(DefaultCookiePolicy(secure_protocols=["http", "https"]))
-    return httpx.AsyncClient(base_url=base_url, cookies=jar, timeout=20, trust_env=False)
+    cookies = httpx.Cookies(jar)
+
+    async def send_cookies(request: httpx.Request) -> None:
+        # httpx asks a copy of the jar, and a copy has lost the policy: ask the jar itself.
+        if cookies:
+            request.headers.pop("Cookie", None)
+            cookies.set_cookie_header(request)
+
+    return httpx.AsyncClient(
+        base_url=base_url,
+        cookies=jar,
+        timeout=20,
+        trust_env=False,
+        event_hooks={"request": [send_cookies]},
+    )
 
 
 @pytest_asyncio.fixture

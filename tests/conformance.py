@@ -1,0 +1,97 @@
+"""What our service and the emulator said to each other, held against Microsoft's own schemas.
+
+The emulator records every exchange of the run; when it is stopped, each Graph answer, each EWS request of ours and
+each EWS answer is checked with the checkers in ``shared/conformance`` beside the repository (or in
+``$M365_CONFORMANCE``). Where they are not at hand, nothing is checked.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+_BESIDE: Final = Path(__file__).resolve().parents[2] / "shared" / "conformance"
+_MOST_LOGGED_BYTES: Final = 16_000
+"""Longer request bodies are cut in the record, and a part of a message proves nothing."""
+
+_TYPES: Final = {
+    "me": "user",
+    "organization": "organization",
+    "microsoft.graph.directoryrole": "directoryRole",
+    "mailfolders": "mailFolder",
+    "childfolders": "mailFolder",
+    "messages": "message",
+    "calendars": "calendar",
+    "calendar": "calendar",
+    "events": "event",
+    "calendarview": "event",
+    "mailboxsettings": "mailboxSettings",
+    "attachments": "attachment",
+}
+"""Type of an answer by the collection its path ends in."""
+
+
+def find_checker(name: str) -> ModuleType | None:
+    """Load ``graph_schema`` or ``ews_schema``, None when it is not at hand."""
+    path = Path(os.environ.get("M365_CONFORMANCE", _BESIDE)) / f"{name}.py"
+    if not path.exists():
+        return None
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def violations(record: Path) -> list[str]:
+    """Return one line for each place where a recorded exchange breaks Microsoft's schemas, without repeats."""
+    graph, ews = find_checker("graph_schema"), find_checker("ews_schema")
+    if graph is None or ews is None or not record.exists():
+        return []
+    found: dict[str, None] = {}
+    with record.open(encoding="utf-8") as lines:
+        for line in lines:
+            exchange: dict[str, Any] = json.loads(line)
+            if exchange["fault"]:
+                continue
+            path = exchange["path"].lower()
+            if path.startswith("/v1.0/"):
+                wrong = _wrong_in_graph(graph, exchange)
+            elif path == "/ews/exchange.asmx":
+                wrong = _wrong_in_ews(ews, exchange)
+            else:
+                continue
+            found.update(dict.fromkeys(f"{exchange['method']} {exchange['path']}: {each}" for each in wrong))
+    return list(found)
+
+
+def _wrong_in_graph(checker: ModuleType, exchange: dict[str, Any]) -> Iterator[str]:
+    is_json = "json" in exchange["response_headers"].get("content-type", "")
+    if exchange["status"] not in (200, 201) or not is_json:
+        return
+    kind = _type_of(exchange["path"])
+    if kind is None:
+        yield "no type is known for this path: add it to tests/conformance.py"
+        return
+    yield from (f"answer: {each}" for each in checker.violations(json.loads(exchange["response_body"]), kind))
+
+
+def _type_of(path: str) -> str | None:
+    *before, last = [part.lower() for part in path.split("/") if part]
+    # The last part is a collection, or the id of something in the collection before it.
+    return _TYPES.get(last) or (_TYPES.get(before[-1]) if before[-1] != "me" else None)
+
+
+def _wrong_in_ews(checker: ModuleType, exchange: dict[str, Any]) -> Iterator[str]:
+    asked = exchange["request_body"]
+    # An envelope that a test broke on purpose is the emulator's affair.
+    if asked and len(asked) < _MOST_LOGGED_BYTES and exchange["status"] == 200:
+        yield from (f"request: {each}" for each in checker.violations(asked.encode()))
+    if exchange["status"] == 200 and "</" in exchange["response_body"]:
+        yield from (f"answer: {each}" for each in checker.violations(exchange["response_body"].encode()))
