@@ -11,7 +11,7 @@ from sqlalchemy import text
 from ostiary.bootstrap import Services, application
 from ostiary.core.kernel.errors import Misconfigured, TemporarilyUnavailable
 from ostiary.entrypoints.worker.jobs import Job
-from ostiary.entrypoints.worker.runner import Worker
+from ostiary.entrypoints.worker.runner import Worker, stop_worker
 from ostiary.settings import Settings
 
 
@@ -97,3 +97,22 @@ async def test_job_that_does_not_finish_in_time_is_handed_back(services: Service
     worker.cancel()
     await asyncio.gather(worker, return_exceptions=True)
     assert await states(services) == [("test.endless", "todo")]
+
+
+async def test_a_worker_that_misses_the_first_word_is_told_again() -> None:
+    told = 0
+
+    async def hard_of_hearing() -> None:
+        nonlocal told
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                told += 1
+                if told == 2:
+                    raise
+
+    task = asyncio.create_task(hard_of_hearing())
+    await asyncio.sleep(0)
+    await stop_worker(task, seconds=0.05)
+    assert task.cancelled()

@@ -12,7 +12,7 @@ from ostiary.bootstrap import application
 from ostiary.core.kernel.errors import OstiaryError
 from ostiary.entrypoints.cli.processes import stop_signals
 from ostiary.entrypoints.cli.runtime import fail, read_settings
-from ostiary.entrypoints.worker.runner import Worker
+from ostiary.entrypoints.worker.runner import Worker, stop_worker
 from ostiary.logs import configure_logging
 from ostiary.settings import Settings
 
@@ -52,7 +52,6 @@ async def _work_until_stopped(settings: Settings) -> None:
         stopped.cancel()
         if not running.done():
             log.info("stopping")
-            running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        if not running.cancelled() and (error := running.exception()) is not None:
+            await stop_worker(running, seconds=settings.shutdown_seconds)
+        if running.done() and not running.cancelled() and (error := running.exception()) is not None:
             raise error

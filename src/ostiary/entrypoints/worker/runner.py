@@ -21,6 +21,7 @@ POLL_SECONDS: Final = 5.0
 """How often to look for work that no notification announced: jobs that were queued for a later time."""
 
 _STALLED_AFTER_SECONDS: Final = 60.0
+_INSIST_SECONDS: Final = 5.0
 _KEEP_FAILED_HOURS: Final = 24 * 30
 """Failed jobs stay a month for whoever asks why; done ones are deleted at once."""
 
@@ -122,5 +123,18 @@ async def running_worker(services: Services) -> AsyncGenerator[asyncio.Task[None
     try:
         yield task
     finally:
+        await stop_worker(task, seconds=services.settings.shutdown_seconds)
+
+
+async def stop_worker(task: asyncio.Task[None], *, seconds: float) -> None:
+    """Ask a running worker to stop, and insist after ``seconds``.
+
+    One cancellation can get lost where the database driver waits with a time-out: Python 3.11's ``wait_for``
+    swallows it when the awaited thing happens at the same moment. The second one then reaches its goal.
+    """
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=seconds)
+    if not done:
+        log.warning("worker did not stop in time", seconds=seconds)
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.wait({task}, timeout=_INSIST_SECONDS)
