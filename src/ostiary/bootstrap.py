@@ -33,17 +33,22 @@ from ostiary.adapters.http_session import create_session
 from ostiary.adapters.keys.aws_kms import KMSKeyService
 from ostiary.adapters.keys.file import FileKeyService, create_key_file
 from ostiary.adapters.keys.transit import TransitKeyService
+from ostiary.adapters.smtp.mailer import MailServer, SMTPMailer
 from ostiary.adapters.sql.embedded import EmbeddedServer
 from ostiary.adapters.sql.engine import create_engine, driver_url
 from ostiary.adapters.sql.migrate import SchemaState, downgrade, schema_state, upgrade
 from ostiary.adapters.sql.unit_of_work import SQLTransactions
 from ostiary.core.access.service import AccessService
+from ostiary.core.approvals.mails import APPROVAL_WRITERS
 from ostiary.core.approvals.service import ApprovalService
 from ostiary.core.audit.service import AuditService
 from ostiary.core.calendar.ports import CalendarGateway
 from ostiary.core.calendar.service import CalendarService
+from ostiary.core.connections.erase import Erasure
+from ostiary.core.connections.export import Export
 from ostiary.core.connections.freeze import Freezes
 from ostiary.core.connections.mailboxes import Mailboxes
+from ostiary.core.connections.notices import CONNECTION_WRITERS, ConnectionNotices
 from ostiary.core.connections.ports import MailboxProbe
 from ostiary.core.connections.service import ConnectionService
 from ostiary.core.consent.ports import EWSAvailability
@@ -55,6 +60,8 @@ from ostiary.core.kernel.errors import Misconfigured
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.mail.ports import MailGateway
 from ostiary.core.mail.service import MailService
+from ostiary.core.notices.model import Correspondent, Vendor
+from ostiary.core.notices.service import NoticeService
 from ostiary.core.organizations.service import OrganizationService
 from ostiary.core.signin.model import AppRegistration, RedirectAddresses, Registrations
 from ostiary.core.signin.ports import AuthorizationServer
@@ -112,8 +119,12 @@ class Services:
     audit: AuditService
     consent: ConsentService
     approvals: ApprovalService
+    notices: NoticeService
+    connection_notices: ConnectionNotices
     connections: ConnectionService
     freezes: Freezes
+    erasure: Erasure
+    export: Export
     mail: MailService
     calendar: CalendarService
     health: Health
@@ -187,6 +198,15 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             return_urls=settings.return_urls,
             offer_ews=settings.offer_ews,
         )
+        notices = NoticeService(
+            transactions=transactions,
+            clock=clock,
+            entropy=entropy,
+            vendor=_vendor(settings, registrations),
+            links=consent.links,
+            writers={**APPROVAL_WRITERS, **CONNECTION_WRITERS},
+            mailer=_mailer(settings, clock),
+        )
         mailboxes = Mailboxes(transactions=transactions, source=connections)
         yield Services(
             settings=settings,
@@ -210,10 +230,20 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             audit=AuditService(transactions=transactions),
             consent=consent,
             approvals=ApprovalService(
-                transactions=transactions, clock=clock, entropy=entropy, links=consent.links
+                transactions=transactions,
+                clock=clock,
+                entropy=entropy,
+                links=consent.links,
+                notices=notices,
+                authorization_server=microsoft.authorization_server,
+                registrations=registrations,
             ),
+            notices=notices,
+            connection_notices=ConnectionNotices(transactions=transactions, clock=clock, notices=notices),
             connections=connections,
             freezes=freezes,
+            erasure=Erasure(transactions=transactions, clock=clock, keys=keys),
+            export=Export(transactions=transactions),
             mail=MailService(mailboxes=mailboxes, gateways=microsoft.mail),
             calendar=CalendarService(mailboxes=mailboxes, gateways=microsoft.calendar),
             health=Health({"database": lambda: _ping(engine), "keys": keys.health}),
@@ -309,6 +339,32 @@ def _registration(
         publisher=settings.vendor_publisher,
         publisher_verified=settings.vendor_publisher_verified,
         methods=frozenset(methods),
+    )
+
+
+def _vendor(settings: Settings, registrations: Registrations) -> Vendor:
+    return Vendor(
+        name=settings.vendor_name,
+        help_email=settings.vendor_help_email,
+        publisher=settings.vendor_publisher,
+        publisher_verified=settings.vendor_publisher_verified,
+        public_url=settings.public_url.rstrip("/"),
+        app_ids={
+            method: registration.client_id
+            for registration in registrations
+            for method in registration.methods
+        },
+        app_url=settings.vendor_app_url,
+    )
+
+
+def _mailer(settings: Settings, clock: Clock) -> SMTPMailer | None:
+    if settings.smtp_url is None or settings.mail_from is None:
+        return None
+    return SMTPMailer(
+        MailServer.parse(Secret(settings.smtp_url.get_secret_value())),
+        sender=Correspondent(settings.mail_from, settings.vendor_name),
+        clock=clock,
     )
 
 

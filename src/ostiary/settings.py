@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
@@ -138,6 +139,17 @@ class Settings(BaseSettings):
         None, description="`transit`: certificate authority of the server, beside the system's."
     )
 
+    smtp_url: SecretStr | None = Field(
+        None,
+        description=(
+            "Mail server: `smtp://user:password@host:587` (STARTTLS required, except to this machine) or "
+            "`smtps://user:password@host:465`. Empty: no mail is sent, and pages offer the text to send instead."
+        ),
+    )
+    mail_from: str | None = Field(
+        None, description="Address mails come from; required with `OSTIARY_SMTP_URL`."
+    )
+
     log_level: str = Field("INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
     log_format: str = Field("json", description="`json` for machines, `text` for people.")
     metrics_token: SecretStr | None = Field(
@@ -193,6 +205,19 @@ class Settings(BaseSettings):
         if missing:
             raise ValueError(f"OSTIARY_KEY_SERVICE={self.key_service.value} needs {', '.join(missing)}")
         return self
+
+    @model_validator(mode="after")
+    def _require_sender(self) -> Self:
+        if self.smtp_url is not None and self.mail_from is None:
+            raise ValueError("OSTIARY_SMTP_URL needs OSTIARY_MAIL_FROM")
+        return self
+
+    @field_validator("mail_from")
+    @classmethod
+    def _one_address(cls, value: str | None) -> str | None:
+        if value is None or re.fullmatch(r"[^\s@<>\"(),:;]+@[^\s@<>\"(),:;]+", value):
+            return value
+        raise ValueError("must be one bare address, such as connect@example.com")
 
     @model_validator(mode="after")
     def _refuse_unsafe_production(self) -> Self:

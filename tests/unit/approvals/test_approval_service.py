@@ -3,61 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import pytest
-import pytest_asyncio
 
 from ostiary.core.approvals.forms import clean_address, clean_reason
 from ostiary.core.approvals.machine import TRANSITIONS, RequestClosed, move
 from ostiary.core.approvals.model import OPEN_STATES, ApprovalRequest, ApprovalRequestState
 from ostiary.core.approvals.service import ApprovalService
 from ostiary.core.audit.model import SYSTEM
-from ostiary.core.consent.links import ApprovalLinks
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import MovableClock
-from ostiary.core.kernel.entropy import SeededEntropy
 from ostiary.core.kernel.errors import InvalidRequest, NotFound
 from ostiary.core.kernel.secret import Secret
-from ostiary.core.organizations.model import Member, MemberRole, Organization
 
-if TYPE_CHECKING:
-    from ostiary.adapters.sql.unit_of_work import SQLTransactions
+from .conftest import World
 
 GRAPH = AccessMethod.GRAPH
 BROWSERS = {name: Secret(f"browser of {name} " * 3) for name in ("mem_1", "mem_2")}
 
 
-@pytest_asyncio.fixture
-async def service(
-    transactions: SQLTransactions, clock: MovableClock, entropy: SeededEntropy
-) -> ApprovalService:
-    now = clock.now()
-    async with transactions() as tx:
-        await tx.organizations.add(Organization("org_1", "hv", "Harbour & Vale", now))
-        for number, name in enumerate(("Tom Ellis", "Dana Okafor"), start=1):
-            await tx.members.add(
-                Member(
-                    f"mem_{number}",
-                    "org_1",
-                    f"u{number}",
-                    f"p{number}@harbourvale.example",
-                    name,
-                    MemberRole.MEMBER,
-                    True,
-                    now,
-                )
-            )
-    links = ApprovalLinks(
-        transactions=transactions,
-        clock=clock,
-        entropy=entropy,
-        public_url="https://connect.example",
-        link_key=b"l" * 32,
-    )
-    return ApprovalService(transactions=transactions, clock=clock, entropy=entropy, links=links)
+@pytest.fixture
+def service(make_world: Callable[..., World]) -> ApprovalService:
+    """Without mail: what people do by themselves."""
+    return make_world(mail=False).approvals
 
 
 async def ask(service: ApprovalService, member_id: str = "mem_1", **options: object) -> ApprovalRequest:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    exists,
     func,
     insert,
     or_,
@@ -28,6 +29,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ostiary.adapters.sql.connection_tokens import refresh_tokens
+from ostiary.adapters.sql.notices import notices
 from ostiary.adapters.sql.provider_detail import provider_detail, provider_values
 from ostiary.adapters.sql.schema import UTCDateTime, metadata
 from ostiary.core.connections.model import (
@@ -232,6 +234,23 @@ class SQLConnectionStore:
             .limit(limit)
         )
         return tuple((await self._connection.execute(statement)).scalars())
+
+    async def lost_since(self, moment: datetime, *, limit: int) -> tuple[Connection, ...]:
+        told = exists().where(
+            notices.c.object_id == connections.c.id, notices.c.created_at >= connections.c.changed_at
+        )
+        statement = (
+            select(connections)
+            .where(
+                connections.c.status == ConnectionStatus.NEEDS_SIGN_IN.value,
+                connections.c.changed_at >= moment,
+                ~told,
+            )
+            .order_by(connections.c.changed_at)
+            .limit(limit)
+        )
+        rows = (await self._connection.execute(statement)).mappings()
+        return tuple(_connection(row) for row in rows)
 
     async def idle_since(self, moment: datetime, *, limit: int) -> tuple[str, ...]:
         statement = (

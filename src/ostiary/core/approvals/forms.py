@@ -9,6 +9,7 @@ from typing import Final
 from ostiary.core.approvals.model import REASON_LIMIT, ApprovalRequest, Waiter
 from ostiary.core.consent.links import IssuedLink
 from ostiary.core.kernel.errors import InvalidRequest
+from ostiary.core.notices.model import Notice
 from ostiary.core.organizations.model import Member, Organization
 
 _ADDRESS: Final = re.compile(r"^[^@\s<>\"(),:;]{1,64}@[^@\s<>\"(),:;]{1,189}$")
@@ -37,6 +38,8 @@ class ApprovalView:
     waiting_count: int
     has_started: bool
     """An administrator pressed the button on our page and has not finished yet."""
+    delivery: Notice | None
+    """The newest mail to the administrator, where we sent one."""
     message_link: IssuedLink | None
     """The link of this person's message, while it works and only in the browser that made it."""
 

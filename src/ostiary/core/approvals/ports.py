@@ -8,6 +8,7 @@ from typing import Protocol
 from ostiary.core.approvals.model import ApprovalRequest, ApprovalRequestState, Waiter
 from ostiary.core.consent.ports import ConsentTransaction
 from ostiary.core.kernel.access_method import AccessMethod
+from ostiary.core.notices.ports import NoticeStore
 
 
 class ApprovalRequestStore(Protocol):
@@ -62,3 +63,5 @@ class ApprovalTransaction(ConsentTransaction, Protocol):
 
     @property
     def approval_requests(self) -> ApprovalRequestStore: ...
+    @property
+    def notices(self) -> NoticeStore: ...

@@ -16,17 +16,25 @@ from ostiary.core.approvals.model import (
     Waiter,
 )
 from ostiary.core.approvals.ports import ApprovalTransaction
+from ostiary.core.approvals.post import ApprovalPost
+from ostiary.core.approvals.progress import LOOK_JOB, ApprovalProgress
+from ostiary.core.approvals.reminders import REMINDER_WORKING_DAYS
 from ostiary.core.audit.model import SYSTEM, Actor
 from ostiary.core.consent.links import ApprovalLinks
+from ostiary.core.consent.machine import APPROVED
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
-from ostiary.core.kernel.errors import Conflict, InvalidRequest, NotFound
+from ostiary.core.kernel.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
 from ostiary.core.kernel.ids import ReferenceKind, new_id, new_reference
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.kernel.transactions import Transactions
+from ostiary.core.notices.model import NoticeKind
+from ostiary.core.notices.service import NoticeService
 from ostiary.core.organizations.model import Member, Organization
 from ostiary.core.signin.derivation import secret_hash
+from ostiary.core.signin.model import Registrations
+from ostiary.core.signin.ports import AuthorizationServer
 
 EXPIRE_JOB: Final = "approvals.expire"
 RECHECK_JOB: Final = "connections.recheck_waiting"
@@ -42,11 +50,27 @@ class ApprovalService:
         clock: Clock,
         entropy: Entropy,
         links: ApprovalLinks,
+        notices: NoticeService,
+        authorization_server: AuthorizationServer,
+        registrations: Registrations,
     ) -> None:
         self._transactions = transactions
         self._clock = clock
         self._entropy = entropy
         self._links = links
+        self._post = ApprovalPost(clock=clock, links=links, notices=notices, registrations=registrations)
+        self.progress = ApprovalProgress(
+            transactions=transactions,
+            clock=clock,
+            post=self._post,
+            authorization_server=authorization_server,
+            registrations=registrations,
+        )
+
+    @property
+    def sends_mail(self) -> bool:
+        """Whether people are told by mail; pages promise it only then."""
+        return self._post.is_on
 
     async def form(self, *, organization_id: str, member_id: str, method: AccessMethod) -> ApprovalForm:
         """Return what the form shows. Changes nothing.
@@ -78,8 +102,13 @@ class ApprovalService:
         administrator_email: str = "",
         reason: str = "",
         return_url: str | None = None,
+        by_mail: bool = True,
     ) -> ApprovalRequest:
         """Ask, or join those who asked already. Asking twice is no fault.
+
+        Args:
+            by_mail: Mail the administrator, where an address is known and mail is configured; otherwise the
+                person sends the message on the page.
 
         Raises:
             NotFound: No such member of the organization.
@@ -119,6 +148,8 @@ class ApprovalService:
                     reference=request.reference,
                 )
             await self._make_link(tx, request, organization, member, browser_secret, actor)
+            if by_mail and request.state is ApprovalRequestState.WAITING:
+                request = await self._post.ask_administrator(tx, request, organization, member, actor)
         return request
 
     async def view(
@@ -138,6 +169,7 @@ class ApprovalService:
             links = await tx.admin_consent_links.live_for(request.organization_id, now=self._clock.now())
             organization = await tx.organizations.get(request.organization_id)
             member = await tx.members.get(waiter.member_id, organization_id=request.organization_id)
+            delivery = await self._post.delivery_of(tx, request)
         link = None
         if waiter.link_reference is not None and browser_secret is not None:
             link = await self._links.read_again(waiter.link_reference, browser_secret=browser_secret)
@@ -147,7 +179,9 @@ class ApprovalService:
             organization=organization,
             member=member,
             waiting_count=len(waiters),
-            has_started=request.state in OPEN_STATES and any(each.browser_hash is not None for each in links),
+            has_started=request.state is ApprovalRequestState.STARTED
+            or (request.is_open and any(each.browser_hash is not None for each in links)),
+            delivery=delivery,
             message_link=link if link is not None and link.link.is_usable(self._clock.now(), None) else None,
         )
 
@@ -182,7 +216,8 @@ class ApprovalService:
                 found.id, organization_id=found.organization_id, for_update=True
             )
             if request.state is ApprovalRequestState.WAITING:
-                await tx.approval_requests.save(move(request, ApprovalRequestState.SENT, now=now))
+                sent = move(request, ApprovalRequestState.SENT, now=now)
+                await tx.approval_requests.save(replace(sent, sent_at=now, by_mail=False))
                 await tx.audit.record(
                     "approval.sent",
                     "The request was passed on to the IT administrator.",
@@ -220,11 +255,80 @@ class ApprovalService:
             self._require_open(request)
             if request.state is not ApprovalRequestState.WAITING:
                 request = move(request, ApprovalRequestState.WAITING, now=now)
-            request = replace(request, sent_to=address, updated_at=now)
+            request = replace(request, sent_to=address, sent_at=None, by_mail=False, updated_at=now)
             await tx.approval_requests.save(request)
             organization = await tx.organizations.get(request.organization_id)
             member = await tx.members.get(waiter.member_id, organization_id=organization.id)
             await self._make_link(tx, request, organization, member, browser_secret, actor)
+            await self._post.ask_administrator(tx, request, organization, member, actor)
+
+    async def remind_administrator(
+        self, request_id: str, *, organization_id: str, actor: Actor
+    ) -> ApprovalRequest:
+        """Mail the administrator now, on behalf of the organization; counts as one of the planned reminders.
+
+        Raises:
+            NotFound: No such request of the organization.
+            RequestClosed: It has its answer.
+            InvalidRequest: No mail server is configured, or nobody knows whom to write to.
+            PermissionDenied: Every reminder was sent already.
+        """
+        async with self._transactions() as tx:
+            request = await tx.approval_requests.get(
+                request_id, organization_id=organization_id, for_update=True
+            )
+            self._require_open(request)
+            if not self._post.is_on:
+                raise InvalidRequest("No mail is sent here: OSTIARY_SMTP_URL is not set.")
+            if request.sent_to is None:
+                raise InvalidRequest("Nobody knows yet whom to write to.", field="administrator_email")
+            if not request.by_mail:
+                organization = await tx.organizations.get(organization_id)
+                sender = await tx.members.get(request.asked_by_member_id, organization_id=organization_id)
+                return await self._post.ask_administrator(tx, request, organization, sender, actor)
+            if request.reminders_sent >= len(REMINDER_WORKING_DAYS):
+                raise PermissionDenied("Both reminders were sent. Ask someone else instead.")
+            return await self._post.remind(tx, request, actor)
+
+    async def cancel_for(self, request_id: str, *, organization_id: str, actor: Actor) -> None:
+        """End a request for everybody who waits, on behalf of the organization.
+
+        Raises:
+            NotFound: No such request of the organization.
+            RequestClosed: It has its answer.
+        """
+        async with self._transactions() as tx:
+            request = await tx.approval_requests.get(
+                request_id, organization_id=organization_id, for_update=True
+            )
+            await self._end_cancelled(tx, request, actor)
+
+    async def mail_record(self, reference: str, *, browser_secret: Secret) -> bool:
+        """Mail the record of an approval to the account that gave it; False when that was done before.
+
+        Raises:
+            NotFound: Not an approval that was given in this browser.
+        """
+        async with self._transactions() as tx:
+            attempt = await tx.consent_attempts.find_by_reference(reference)
+            if (
+                attempt is None
+                or attempt.browser_hash != secret_hash(browser_secret)
+                or attempt.state not in APPROVED
+            ):
+                raise NotFound("There is no such approval.")
+            organization = (
+                None
+                if attempt.organization_id is None
+                else await tx.organizations.get(attempt.organization_id)
+            )
+            return await self._post.send_record(tx, attempt, organization)
+
+    async def record_was_mailed(self, attempt_id: str) -> bool:
+        """Whether the record of an approval was mailed, or is about to be."""
+        async with self._transactions() as tx:
+            found = await tx.notices.latest_for(attempt_id, kinds=(NoticeKind.APPROVAL_RECORD,))
+        return found is not None and found.given_up_at is None
 
     async def cancel(
         self, request_id: str, *, browser_secret: Secret | None, member_id: str | None, actor: Actor
@@ -234,7 +338,6 @@ class ApprovalService:
         Raises:
             NotFound: The caller is not among those who wait.
         """
-        now = self._clock.now()
         async with self._transactions() as tx:
             found, waiter = await self._waiting(tx, request_id, browser_secret, member_id)
             request = await tx.approval_requests.get(
@@ -248,15 +351,7 @@ class ApprovalService:
             if others or request.state not in OPEN_STATES:
                 await tx.approval_requests.leave(request.id, member_id=waiter.member_id)
                 return False
-            await tx.approval_requests.save(move(request, ApprovalRequestState.CANCELLED, now=now))
-            await tx.audit.record(
-                "approval.cancelled",
-                "The request for approval was cancelled.",
-                actor=actor,
-                organization_id=request.organization_id,
-                object_id=request.id,
-                reference=request.reference,
-            )
+            await self._end_cancelled(tx, request, actor)
         return True
 
     async def list_for(
@@ -274,7 +369,8 @@ class ApprovalService:
         """The organization approved: tell everyone who waits. Job ``approvals.resolve``.
 
         Args:
-            member_id: Set when the sign is that this member could connect. It only counts if they had to wait.
+            member_id: Set when the sign is that this member could connect. It counts if they had to wait, or if
+                they are of the same directory and the app was not there when the others asked.
         """
         now = self._clock.now()
         async with self._transactions() as tx:
@@ -293,12 +389,15 @@ class ApprovalService:
                 waiter = await tx.approval_requests.find_waiter(
                     request.id, browser_hash=None, member_id=member_id
                 )
-                if waiter is None:
+                if waiter is None and not await self._shows_approval(tx, request, member_id):
                     return False
-            await tx.approval_requests.save(move(request, ApprovalRequestState.APPROVED, now=now))
+            request = move(request, ApprovalRequestState.APPROVED, now=now)
+            await tx.approval_requests.save(request)
+            told = await self._post.tell_waiters(tx, request, NoticeKind.CAN_CONNECT)
             await tx.audit.record(
                 "approval.approved",
-                "The organization approved; everyone who waited is told on their page.",
+                "The organization approved; everyone who waited is told on their page"
+                + (" and by mail." if told else "."),
                 actor=SYSTEM,
                 organization_id=organization_id,
                 object_id=request.id,
@@ -318,12 +417,12 @@ class ApprovalService:
                 )
                 if request is None or request.created_at > (link.declined_at or now):
                     continue
-                await tx.approval_requests.save(
-                    replace(
-                        move(request, ApprovalRequestState.DECLINED, now=now),
-                        decline_reason=link.decline_reason,
-                    )
+                request = replace(
+                    move(request, ApprovalRequestState.DECLINED, now=now), decline_reason=link.decline_reason
                 )
+                await tx.approval_requests.save(request)
+                facts = {"decline_reason": link.decline_reason} if link.decline_reason else {}
+                await self._post.tell_waiters(tx, request, NoticeKind.DECLINED, facts)
                 declined += 1
         return declined
 
@@ -335,6 +434,26 @@ class ApprovalService:
             for request in late:
                 await tx.approval_requests.save(move(request, ApprovalRequestState.EXPIRED, now=now))
         return len(late)
+
+    @staticmethod
+    async def _shows_approval(tx: ApprovalTransaction, request: ApprovalRequest, member_id: str) -> bool:
+        """Whether somebody else's connecting proves it: nobody of this directory could when the others asked."""
+        was_absent = request.app_present is False or request.app_appeared_at is not None
+        if not was_absent or request.tenant_id is None:
+            return False
+        member = await tx.members.get(member_id, organization_id=request.organization_id)
+        return member.tenant_id == request.tenant_id
+
+    async def _end_cancelled(self, tx: ApprovalTransaction, request: ApprovalRequest, actor: Actor) -> None:
+        await tx.approval_requests.save(move(request, ApprovalRequestState.CANCELLED, now=self._clock.now()))
+        await tx.audit.record(
+            "approval.cancelled",
+            "The request for approval was cancelled.",
+            actor=actor,
+            organization_id=request.organization_id,
+            object_id=request.id,
+            reference=request.reference,
+        )
 
     async def _open_or_new(
         self,
@@ -378,6 +497,7 @@ class ApprovalService:
                 raise
             return found
         await tx.jobs.enqueue(EXPIRE_JOB, {}, run_at=now + REQUEST_LIFE)
+        await tx.jobs.enqueue(LOOK_JOB, {}, once_key=LOOK_JOB)
         return request
 
     async def _make_link(

@@ -75,6 +75,10 @@ class ConnectionStore(Protocol):
         """Ids of connections whose time to be confirmed is over, oldest first."""
         ...
 
+    async def lost_since(self, moment: datetime, *, limit: int) -> tuple[Connection, ...]:
+        """Connections that have needed a new sign-in since ``moment`` or later and whose owner was not written to."""
+        ...
+
     async def idle_since(self, moment: datetime, *, limit: int) -> tuple[str, ...]:
         """Ids of working connections whose refresh token was last renewed at or before ``moment``, oldest first."""
         ...
@@ -118,10 +122,6 @@ class RefreshLease(Protocol):
     async def release(self, connection_id: str, *, holder: str) -> None: ...
 
 
-class ConnectSessionStore(Protocol):
-    """Keeps connect sessions; the secret is never stored."""
-
-    async def add(self, session: ConnectSession) -> None: ...
 class FreezeReader(Protocol):
     """Knows what the operator froze (SR-50)."""
 
@@ -130,6 +130,10 @@ class FreezeReader(Protocol):
         ...
 
 
+class ConnectSessionStore(Protocol):
+    """Keeps connect sessions; the secret is never stored."""
+
+    async def add(self, session: ConnectSession) -> None: ...
     async def save(self, session: ConnectSession) -> None: ...
     async def get(self, session_id: str, *, for_update: bool = False) -> ConnectSession:
         """Raises NotFound."""
@@ -163,11 +167,11 @@ class ConnectionTransaction(Protocol):
     @property
     def refresh_leases(self) -> RefreshLease: ...
     @property
+    def freezes(self) -> FreezeReader: ...
+    @property
     def authorization_requests(self) -> AuthorizationRequestStore: ...
     @property
     def organizations(self) -> OrganizationStore: ...
-    @property
-    def freezes(self) -> FreezeReader: ...
     @property
     def members(self) -> MemberStore: ...
     @property

@@ -88,6 +88,7 @@ class AttemptLedger:
             await transaction.jobs.enqueue(
                 "approvals.resolve", {"organization_id": organization_id, "method": attempt.method.value}
             )
+        await transaction.jobs.enqueue("approvals.announce", {"attempt_id": attempt.id})
         name = attempt.account_name or attempt.account or "An administrator"
         sentence = f"{name} approved {attempt.method.label}; Microsoft confirmed it."
         await self.record(transaction, attempt, state.value, sentence, actor, how=how)

@@ -264,6 +264,16 @@ class ApprovalLinks:
             raise NotFound("This link doesn’t work any more.", reason="link_expired")
         return link
 
+    async def address_of(self, link_id: str) -> Secret | None:
+        """Return the address of a link for the mail that carries it; None once the link leads nowhere."""
+        async with self._transactions() as transaction:
+            try:
+                link = await transaction.admin_consent_links.get(link_id)
+            except NotFound:
+                return None
+        works = link.used_at is None and link.is_usable(self._clock.now(), link.browser_hash)
+        return self._url(link.id) if works else None
+
     def url_of(self, link: AdminConsentLink) -> Secret:
         """Return the address of a link; it holds the secret."""
         return self._url(link.id)

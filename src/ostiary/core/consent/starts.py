@@ -9,7 +9,14 @@ from ostiary.core.audit.model import Actor
 from ostiary.core.consent.ledger import AttemptLedger
 from ostiary.core.consent.links import ApprovalLinks
 from ostiary.core.consent.machine import APPROVED
-from ostiary.core.consent.model import EWS_ENDS_ON, AdminConsentLink, Consent, ConsentAttempt, ConsentState
+from ostiary.core.consent.model import (
+    EWS_ENDS_ON,
+    UNFINISHED_AFTER,
+    AdminConsentLink,
+    Consent,
+    ConsentAttempt,
+    ConsentState,
+)
 from ostiary.core.consent.permissions import consent_scopes, token_scopes
 from ostiary.core.consent.ports import ConsentTransaction
 from ostiary.core.kernel.access_method import AccessMethod
@@ -23,6 +30,9 @@ from ostiary.core.organizations.model import Organization
 from ostiary.core.signin.derivation import secret_hash
 from ostiary.core.signin.model import AppRegistration, FlowKind, Registrations, StartedFlow
 from ostiary.core.signin.service import SignInService
+
+STARTED_JOB: Final = "approvals.started"
+UNFINISHED_JOB: Final = "consent.unfinished"
 
 ANY_WORK_ACCOUNT: Final = "organizations"
 """Tenant segment while the directory is not known; ``common`` would let personal accounts in."""
@@ -148,6 +158,11 @@ class AttemptStarter:
                 expected_tenant_id=expected,
             )
             await transaction.consent_attempts.add(attempt)
+            if organization is not None:
+                await transaction.jobs.enqueue(STARTED_JOB, {"organization_id": organization.id})
+            await transaction.jobs.enqueue(
+                UNFINISHED_JOB, {"attempt_id": attempt.id}, run_at=now + UNFINISHED_AFTER
+            )
             await self._ledger.record(transaction, attempt, "started", "An approval was started.", actor)
         return attempt, methods
 

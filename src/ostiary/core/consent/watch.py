@@ -81,6 +81,28 @@ class ConsentWatch:
                 "consent.verify", {"attempt_id": attempt.id}, run_at=due, once_key=f"verify:{attempt.id}"
             )
 
+    async def note_unfinished(self, attempt_id: str) -> bool:
+        """Put on record that an attempt has had no answer for ten minutes. Job ``consent.unfinished``.
+
+        Unfinished, never failed: Microsoft's own pages end most attempts, and tell nobody.
+        """
+        async with self._transactions() as transaction:
+            try:
+                attempt = await transaction.consent_attempts.get(attempt_id)
+            except NotFound:
+                return False
+            if not attempt.is_unfinished(self._clock.now()):
+                return False
+            await transaction.audit.record(
+                "consent.unfinished",
+                "An approval was started and not finished: nobody came back from Microsoft for ten minutes.",
+                actor=SYSTEM,
+                organization_id=attempt.organization_id,
+                object_id=attempt.id,
+                reference=attempt.reference,
+            )
+        return True
+
     async def check_due(self) -> int:
         """Look after standing approvals that nobody looked at for a while; return how many."""
         now = self._clock.now()

@@ -213,7 +213,19 @@ async def show_done(request: Request, reference: str) -> Response:
             _record(request, view.attempt, organization_name(view)),
         ),
         support=support_lines(attempt),
+        sends_mail=services(request).approvals.sends_mail,
+        record_mailed=await services(request).approvals.record_was_mailed(attempt.id),
     )
+
+
+@router.post("/admin-consent/done/{reference}/email", dependencies=_PUBLIC)
+async def mail_record(request: Request, reference: str) -> Response:
+    """Mail the record to the account that approved."""
+    try:
+        await services(request).approvals.mail_record(reference, browser_secret=browser_secret(request))
+    except NotFound:
+        return not_yours(request)
+    return see_other(f"/admin-consent/done/{reference}")
 
 
 @router.get("/admin-consent/problem/{reference}", dependencies=_PUBLIC)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Form, Request, Response
@@ -12,10 +12,18 @@ from ostiary.core.access.model import Permission
 from ostiary.core.approvals.forms import ApprovalForm, ApprovalView
 from ostiary.core.approvals.message import AdministratorMessage, administrator_message
 from ostiary.core.approvals.model import OPEN_STATES, REASON_LIMIT, ApprovalRequestState
+from ostiary.core.approvals.reminders import reminder_days
 from ostiary.core.audit.model import Actor
 from ostiary.core.connections.model import ConnectSession
 from ostiary.core.connections.plan import Approval, ConnectPlan
-from ostiary.core.kernel.errors import AccessBlocked, Conflict, InvalidRequest, NotFound, OstiaryError
+from ostiary.core.kernel.errors import (
+    AccessBlocked,
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    OstiaryError,
+    PermissionDenied,
+)
 from ostiary.entrypoints.site.attempt_page import not_yours
 from ostiary.entrypoints.site.connect_cookie import remember_session, session_secret
 from ostiary.entrypoints.site.connect_problem import Trouble, render_trouble, vendor_address
@@ -29,9 +37,6 @@ from ostiary.entrypoints.web.templates import render, see_other
 
 router = APIRouter(include_in_schema=False)
 _PUBLIC: Final = [requires(Permission.PUBLIC)]
-
-REMINDER_WORKING_DAYS: Final = (3, 7)
-"""When to remind an administrator who has not answered, and never more often (UX §6.3)."""
 
 _Act = Callable[[str, Actor], Awaitable[None]]
 _Address = Annotated[str, Form(max_length=400)]
@@ -58,7 +63,12 @@ async def show_form(request: Request) -> Response:
 
 
 @router.post("/connect/approval", dependencies=_PUBLIC)
-async def ask(request: Request, administrator_email: _Address = "", reason: _Reason = "") -> Response:
+async def ask(
+    request: Request,
+    administrator_email: _Address = "",
+    reason: _Reason = "",
+    way: Annotated[str, Form(max_length=10)] = "mail",
+) -> Response:
     """Ask, or join the colleagues who asked already."""
     session = await _open_session(request)
     if session is None:
@@ -79,7 +89,14 @@ async def ask(request: Request, administrator_email: _Address = "", reason: _Rea
             administrator_email=administrator_email,
             reason=reason,
             return_url=session.return_url,
+            by_mail=way == "mail",
         )
+    except PermissionDenied as error:
+        form = await approvals.form(
+            organization_id=session.organization_id, member_id=session.member_id, method=plan.method
+        )
+        problems = [("administrator_email", error.message)]
+        return _form_page(request, form, email=administrator_email, reason=reason, problems=problems)
     except InvalidRequest as error:
         form = await approvals.form(
             organization_id=session.organization_id, member_id=session.member_id, method=plan.method
@@ -110,7 +127,10 @@ async def follow(request: Request, request_id: str) -> Response:
         choices=_choices(view),
         others_count=view.waiting_count - 1,
         joined_later=view.waiter.member_id != found.asked_by_member_id,
-        remind_on=_next_reminder(found.updated_at.date(), services(request).clock.now().date()),
+        mailed=found.by_mail,
+        undelivered=_is_undelivered(view),
+        sends_mail=services(request).approvals.sends_mail,
+        reminders=_coming_reminders(request, view),
         message=message,
         mail=None if message is None else mail_address(found.sent_to or "", message.subject, message.body),
         vendor_address=vendor_address(request, None),
@@ -187,7 +207,7 @@ async def ask_other(request: Request, request_id: str, administrator_email: _Add
             reason=view.request.reason or "",
             return_url=view.waiter.return_url,
         )
-    except InvalidRequest as error:
+    except (InvalidRequest, PermissionDenied) as error:
         problems = [("administrator_email", error.message)]
         return _other_page(request, view, email=administrator_email, problems=problems)
     except Conflict:
@@ -229,6 +249,7 @@ def _form_page(
         contact_name=organization.it_contact_name,
         reason=reason,
         reason_limit=REASON_LIMIT,
+        sends_mail=services(request).approvals.sends_mail,
         problems=problems,
         problem_of=dict(problems),
     )
@@ -243,6 +264,7 @@ def _other_page(
         status_code=400 if problems else 200,
         view=view,
         email=email,
+        sends_mail=services(request).approvals.sends_mail,
         problems=problems,
         problem_of=dict(problems),
     )
@@ -345,15 +367,21 @@ def _choices(view: ApprovalView) -> str:
     return " and ".join(chosen)
 
 
-def _next_reminder(asked_on: date, today: date) -> date | None:
-    """The next day to remind on; None once both have passed."""
-    days = (working_days_after(asked_on, count) for count in REMINDER_WORKING_DAYS)
-    return next((day for day in days if day >= today), None)
+def _coming_reminders(request: Request, view: ApprovalView) -> tuple[date, ...]:
+    """The days still to come on which the administrator is reminded, by us or by the person."""
+    sent_at = view.request.sent_at
+    if sent_at is None:
+        return ()
+    days = reminder_days(sent_at.date())[view.request.reminders_sent :]
+    return tuple(day for day in days if day >= services(request).clock.now().date())
 
 
-def working_days_after(day: date, count: int) -> date:
-    """Return the day ``count`` working days later, Monday to Friday."""
-    while count:
-        day += timedelta(days=1)
-        count -= day.weekday() < 5
-    return day
+def _is_undelivered(view: ApprovalView) -> bool:
+    """Whether our mail to the administrator came to nothing, and nobody has passed the message on since."""
+    delivery = view.delivery
+    return (
+        delivery is not None
+        and delivery.given_up_at is not None
+        and delivery.to.address == view.request.sent_to
+        and view.request.state is ApprovalRequestState.WAITING
+    )

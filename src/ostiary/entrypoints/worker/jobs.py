@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ostiary.bootstrap import Services
+from ostiary.core.connections.erase import ERASE_JOB
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.organizations.service import LICENCES_TAKEN_JOB
 from ostiary.entrypoints.worker.licences import pause_without_licence
@@ -37,6 +38,44 @@ JOBS: Final[tuple[Job, ...]] = (
     ),
     Job("approvals.decline", lambda services, given: services.approvals.decline(link_id=given["link_id"])),
     Job("approvals.expire", lambda services, _: services.approvals.expire(), "7 * * * *"),
+    Job(
+        "approvals.started",
+        lambda services, given: services.approvals.progress.started(given["organization_id"]),
+    ),
+    Job(
+        "approvals.announce",
+        lambda services, given: services.approvals.progress.announce(given["attempt_id"]),
+    ),
+    Job(
+        "approvals.remind",
+        lambda services, given: services.approvals.progress.remind(
+            given["request_id"], sent_at=given["sent_at"], number=int(given["number"])
+        ),
+    ),
+    Job(
+        "approvals.link_expires",
+        lambda services, given: services.approvals.progress.warn_of_expiry(
+            given["request_id"], link_id=given["link_id"]
+        ),
+    ),
+    Job(
+        "approvals.undelivered",
+        lambda services, given: services.approvals.progress.undelivered(
+            given["request_id"], notice_id=given["notice_id"]
+        ),
+    ),
+    Job("approvals.look", lambda services, _: services.approvals.progress.look(), "37 * * * *"),
+    Job(
+        "consent.unfinished",
+        lambda services, given: services.consent.watch.note_unfinished(given["attempt_id"]),
+    ),
+    Job("notices.send", lambda services, given: services.notices.send(given["notice_id"])),
+    Job("notices.sweep", lambda services, _: services.notices.sweep(), "47 * * * *"),
+    Job(
+        "connections.tell_sign_in",
+        lambda services, _: services.connection_notices.tell_sign_in(),
+        "*/5 * * * *",
+    ),
     Job("sign_in.forget_expired", lambda services, _: services.signin.forget_expired(), "*/15 * * * *"),
     Job(
         "connections.expire_unconfirmed",
@@ -48,6 +87,7 @@ JOBS: Final[tuple[Job, ...]] = (
         "connections.recheck_waiting",
         lambda services, given: services.connections.recheck_waiting(given["organization_id"]),
     ),
+    Job(ERASE_JOB, lambda services, given: services.erasure.finish(given["organization_id"])),
     Job(
         LICENCES_TAKEN_JOB,
         lambda services, given: pause_without_licence(
