@@ -45,13 +45,14 @@ async def _work_until_stopped(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         signals = await stack.enter_async_context(stop_signals())
         services = await stack.enter_async_context(application(settings))
-        running = asyncio.create_task(Worker(services).run(), name="worker")
+        worker = Worker(services)
+        running = asyncio.create_task(worker.run(), name="worker")
         log.info("working", concurrency=settings.worker_concurrency)
         stopped = asyncio.create_task(signals.get())
         await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         if not running.done():
             log.info("stopping")
-            await stop_worker(running, seconds=settings.shutdown_seconds)
+            await stop_worker(worker, running, seconds=settings.shutdown_seconds)
         if running.done() and not running.cancelled() and (error := running.exception()) is not None:
             raise error

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import procrastinate
+import procrastinate.worker
 import structlog
 from procrastinate import PsycopgConnector
 
@@ -21,6 +22,7 @@ POLL_SECONDS: Final = 5.0
 """How often to look for work that no notification announced: jobs that were queued for a later time."""
 
 _STALLED_AFTER_SECONDS: Final = 60.0
+_ASK_AGAIN_SECONDS: Final = 0.2
 _INSIST_SECONDS: Final = 5.0
 _KEEP_FAILED_HOURS: Final = 24 * 30
 """Failed jobs stay a month for whoever asks why; done ones are deleted at once."""
@@ -33,6 +35,8 @@ class Worker:
 
     def __init__(self, services: Services, *, jobs: Sequence[Job] = JOBS) -> None:
         self._services = services
+        self._inner: procrastinate.worker.Worker | None = None
+        self._stopping = False
         connection = services.database_parameters
         self._app = procrastinate.App(
             connector=PsycopgConnector(
@@ -56,7 +60,8 @@ class Worker:
         """
         settings = self._services.settings
         async with self._app.open_async():
-            await self._app.run_worker_async(
+            self._inner = procrastinate.worker.Worker(
+                self._app,
                 concurrency=settings.worker_concurrency,
                 wait=not until_idle,
                 listen_notify=not until_idle,
@@ -65,6 +70,14 @@ class Worker:
                 install_signal_handlers=False,
                 delete_jobs="successful",
             )
+            if not self._stopping:
+                await self._inner.run()
+
+    def ask_to_stop(self) -> None:
+        """Ask :meth:`run` to finish what runs and return. While the worker is only starting, ask again."""
+        self._stopping = True
+        if self._inner is not None:
+            self._inner.stop()
 
     def _register(self, name: str, run: Callable[..., Any], cron: str | None) -> None:
         task = self._app.task(name=name, retry=RetryWhereWaitingHelps())(run)
@@ -119,22 +132,26 @@ class Worker:
 @asynccontextmanager
 async def running_worker(services: Services) -> AsyncGenerator[asyncio.Task[None]]:
     """Run a worker beside something else; stops it gracefully at the end."""
-    task = asyncio.create_task(Worker(services).run(), name="worker")
+    worker = Worker(services)
+    task = asyncio.create_task(worker.run(), name="worker")
     try:
         yield task
     finally:
-        await stop_worker(task, seconds=services.settings.shutdown_seconds)
+        await stop_worker(worker, task, seconds=services.settings.shutdown_seconds)
 
 
-async def stop_worker(task: asyncio.Task[None], *, seconds: float) -> None:
-    """Ask a running worker to stop, and insist after ``seconds``.
+async def stop_worker(worker: Worker, task: asyncio.Task[None], *, seconds: float) -> None:
+    """Stop a running worker, gracefully for ``seconds``, then at once.
 
-    One cancellation can get lost where the database driver waits with a time-out: Python 3.11's ``wait_for``
-    swallows it when the awaited thing happens at the same moment. The second one then reaches its goal.
+    It is asked, not cancelled: while it starts, Python 3.11's ``wait_for`` inside the database driver can swallow
+    a cancellation, and the worker would go on for ever.
     """
-    task.cancel()
-    done, _ = await asyncio.wait({task}, timeout=seconds)
-    if not done:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while not task.done() and loop.time() < deadline:
+        worker.ask_to_stop()
+        await asyncio.wait({task}, timeout=_ASK_AGAIN_SECONDS)
+    if not task.done():
         log.warning("worker did not stop in time", seconds=seconds)
         task.cancel()
         await asyncio.wait({task}, timeout=_INSIST_SECONDS)
