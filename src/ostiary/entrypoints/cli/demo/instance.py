@@ -15,7 +15,10 @@ CLIENT_ID: Final = "4f6c1d0e-7b52-4c1b-9a55-20d1b6f0c3aa"
 """Of the sample world's app registration."""
 
 RETURN_URL: Final = "http://localhost/larkspur/connected"
-"""Where the vendor's app would be; the demo's vendor has no pages of its own."""
+"""Where the vendor's app would be, for ``--check``, whose vendor has no pages of its own."""
+
+SAMPLE_APP_RETURN_URL: Final = "http://localhost:8090/email/connected"
+"""Of ``examples/vendor-app`` on the port that its README names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Ports:
     service: int
     emulator_http: int
     emulator_https: int
+    emulator_smtp: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +93,15 @@ class DemoInstance:
                 "Larkspur keeps message ids and headers in Dublin for as long as a person stays connected. "
                 "Bodies and attachments pass through and are not stored."
             ),
-            "OSTIARY_RETURN_URLS": RETURN_URL,
+            "OSTIARY_RETURN_URLS": f"{RETURN_URL},{SAMPLE_APP_RETURN_URL}",
             "OSTIARY_APP_CLIENT_ID": CLIENT_ID,
             "OSTIARY_APP_SECRET_FILE": str(self.secret_file.resolve()),
             "OSTIARY_ALLOW_CLIENT_SECRET": "true",
             "OSTIARY_LOGIN_URL": self.emulator_url,
             "OSTIARY_GRAPH_URL": self.emulator_url,
             "OSTIARY_EWS_URL": f"{self.emulator_url}/EWS/Exchange.asmx",
+            "OSTIARY_SMTP_URL": f"smtp://127.0.0.1:{self.ports.emulator_smtp}",
+            "OSTIARY_MAIL_FROM": "connect@larkspur.example",
             "OSTIARY_LOG_LEVEL": "INFO",
             "OSTIARY_LOG_FORMAT": "json",
         }
