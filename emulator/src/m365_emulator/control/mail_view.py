@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from m365_emulator.control.readable import readable
 from m365_emulator.web import render
 from m365_emulator.world.mailbox import CalendarEvent, Mailbox, Message, recurrence
 from m365_emulator.world.mailbox.folder import Folder
@@ -136,7 +137,8 @@ async def item_page(world: World, request: Request) -> Response:
         facts=facts,
         folder={"number": item.folder.number, "name": item.folder.display_name},
         is_html=item.body.is_html,
-        body=item.body.content,
+        body=readable(item.body.content, is_html=item.body.is_html),
+        source=item.body.content if item.body.is_html else "",
     )
 
 

@@ -13,7 +13,7 @@ import aiohttp
 
 from ostiary.bootstrap import application
 from ostiary.entrypoints.cli.demo.browser import PageWrong
-from ostiary.entrypoints.cli.demo.steps import approving, connecting, safety, using
+from ostiary.entrypoints.cli.demo.steps import approving, connecting, mailing, safety, using
 from ostiary.entrypoints.cli.demo.walk import CALL_SECONDS, Restartable, StepFailed, Walk
 from ostiary.settings import Settings
 
@@ -34,12 +34,14 @@ STEPS: Final[tuple[Step, ...]] = (
     Step("The vendor makes an API key", using.make_api_key),
     Step("A member without a licence cannot connect", connecting.unlicensed_is_refused),
     Step("Before the approval a member is stopped, and asks for it", connecting.member_asks_for_approval),
+    Step("The administrator is asked by mail", mailing.administrator_is_asked),
     Step("Cancelling at Microsoft approves nothing", approving.cancelled),
     Step("An account without the role cannot approve", approving.not_an_administrator),
     Step("Another company's administrator cannot approve for this one", approving.wrong_tenant),
-    Step("An IT administrator approves over Microsoft Graph", approving.over_graph),
+    Step("The link of the mail approves over Microsoft Graph", approving.over_graph),
     Step("A used link works no more", approving.used_link),
     Step("The member who asked is told", connecting.asker_is_told),
+    Step("The member and the IT contact are told by mail", mailing.everyone_is_told),
     Step("A member connects mail and calendar over Graph", connecting.over_graph),
     Step("The vendor confirms that it was its own user", connecting.vendor_confirms),
     Step("An IT administrator approves over EWS", approving.over_ews),

@@ -100,6 +100,7 @@ async def start_emulator(instance: DemoInstance, settings: Settings) -> Child:
     command = [program, "serve"]
     command += ["--http-port", str(instance.ports.emulator_http)]
     command += ["--https-port", str(instance.ports.emulator_https)]
+    command += ["--smtp-port", str(instance.ports.emulator_smtp)]
     command += ["--data", str(instance.emulator_data), "--home", str(instance.folder / "emulator")]
     command += ["--client-secret-file", str(instance.secret_file)]
     for address in redirect_addresses(settings):

@@ -59,7 +59,7 @@ def demo(
         _require_free(port, emulator_port)
         if fresh:
             shutil.rmtree(folder, ignore_errors=True)
-        instance = DemoInstance(folder, Ports(port, emulator_port, free_port()))
+        instance = DemoInstance(folder, Ports(port, emulator_port, free_port(), free_port()))
         asyncio.run(_run(instance))
     except ChildFailed as error:
         print(error, file=sys.stderr)
@@ -126,7 +126,7 @@ async def _run(instance: DemoInstance) -> None:
 
 async def _check() -> bool:
     folder = Path(tempfile.mkdtemp(prefix="ostiary-demo-"))
-    instance = DemoInstance(folder, Ports(free_port(), free_port(), free_port()))
+    instance = DemoInstance(folder, Ports(free_port(), free_port(), free_port(), free_port()))
     try:
         async with running(instance) as started:
             return await run_check(started, started.settings)
@@ -154,6 +154,7 @@ async def _welcome(started: RunningDemo, seconds: float) -> str:
         f"     {dana}",
         "",
         f"  Emulator: pretend failures, move its clock, read its log   {instance.emulator_url}/",
+        f"  Mail to Priya Nair, with links to press   {instance.emulator_url}/mailboxes/{sample.PRIYA}",
         "",
         "Accounts to try (any password; the emulator fills in one)",
     ]

@@ -44,6 +44,9 @@ _HV: Final = "harbourvale.example"
 _NORDICS: Final = "hv-nordics.example"
 _LABS: Final = "hv-labs.example"
 
+PRIYA: Final = f"priya.nair@{_HV}"
+"""The administrator whom the sample customer asks."""
+
 ORGANIZATIONS: Final = (
     SampleOrganization(
         "hv",
