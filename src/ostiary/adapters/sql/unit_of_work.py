@@ -24,6 +24,7 @@ from ostiary.adapters.sql.idempotency import SQLIdempotencyStore
 from ostiary.adapters.sql.jobs import SQLJobQueue
 from ostiary.adapters.sql.notices import SQLNoticeStore
 from ostiary.adapters.sql.organizations import SQLMemberStore, SQLOrganizationStore
+from ostiary.adapters.sql.personal_records import SQLRecordEraser, SQLRecordReader
 from ostiary.adapters.sql.roster import SQLRoster
 from ostiary.adapters.sql.signin import SQLAuthorizationRequestStore
 from ostiary.adapters.sql.tenants import SQLTenantStore
@@ -106,6 +107,14 @@ class UnitOfWork:
     @property
     def refresh_leases(self) -> SQLRefreshLease:
         return SQLRefreshLease(self._connection)
+
+    @property
+    def eraser(self) -> SQLRecordEraser:
+        return SQLRecordEraser(self._connection)
+
+    @property
+    def records(self) -> SQLRecordReader:
+        return SQLRecordReader(self._connection)
 
     @property
     def freezes(self) -> SQLFreezeStore:
