@@ -83,6 +83,40 @@ def test_a_switched_off_mailbox_is_blocked_alone(client):
     assert client.codes(client.call(GET_INBOX, as_user=DANA)) == ["NoError"]
 
 
+def test_a_frontline_licence_has_a_mailbox_but_no_ews_since_the_end_of_june_2026(client):
+    client.user().frontline_licence = True
+    client.world.clock.set(datetime(2026, 6, 29, 12, tzinfo=UTC))
+    assert client.codes(client.call(GET_INBOX)) == ["NoError"]
+    client.world.clock.set(datetime(2026, 6, 30, tzinfo=UTC))
+    assert_blocked(client)
+    assert client.codes(client.call(GET_INBOX, as_user=DANA)) == ["NoError"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "allowed", "blocked", "agent", "passes"),
+    [
+        (None, [], ["*"], "exchangelib/5.6.0", True),
+        ("EnforceAllowList", [], [], "exchangelib/5.6.0", False),
+        ("EnforceAllowList", ["EXCHANGELIB/*"], ["*"], "exchangelib/5.6.0", True),
+        ("EnforceAllowList", ["exchangelib/6*", "OWA/*"], [], "exchangelib/5.6.0", False),
+        ("EnforceAllowList", ["*"], [], "", True),
+        ("EnforceBlockList", ["*"], [], "exchangelib/5.6.0", True),
+        ("EnforceBlockList", [], ["*(python-requests/*)"], "exchangelib/5.6.0 (python-requests/2.32)", False),
+        ("EnforceBlockList", [], ["exchangelib"], "exchangelib/5.6.0", True),
+        ("EnforceBlockList", [], ["a.b"], "aXb", True),
+    ],
+)
+@pytest.mark.parametrize("place", ["organization", "mailbox"])
+def test_the_policy_by_user_agent_lets_in_or_blocks(client, place, policy, allowed, blocked, agent, passes):
+    rules = client.user().tenant.policies if place == "organization" else client.user()
+    rules.ews_application_access_policy = policy
+    rules.ews_allow_list, rules.ews_block_list = allowed, blocked
+    if passes:
+        assert client.codes(client.call(GET_INBOX, headers={"User-Agent": agent})) == ["NoError"]
+    else:
+        assert_blocked(client, headers={"User-Agent": agent})
+
+
 def test_everything_ends_on_the_first_of_april_2027(client):
     client.world.clock.set(datetime(2027, 3, 31, 23, 50, tzinfo=UTC))
     assert client.codes(client.call(GET_INBOX)) == ["NoError"]

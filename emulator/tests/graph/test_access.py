@@ -124,3 +124,22 @@ def test_wrong_method_names_the_right_ones(client: GraphClient) -> None:
 def test_version_that_is_not_emulated_is_refused(client: GraphClient) -> None:
     response = client.http.get("/beta/me")
     assert (response.status_code, response.json()["error"]["code"]) == (400, "BadRequest")
+
+
+def test_the_policy_by_user_agent_governs_mailboxes_also_in_batches(client: GraphClient) -> None:
+    policies = client.user().tenant.policies
+    policies.ews_application_access_policy, policies.ews_block_list = "EnforceBlockList", ["Backup/*"]
+    backup = {"User-Agent": "Backup/2.0"}
+    answer = client.send("GET", "/me/messages", headers=backup)
+    assert (answer.status_code, answer.json()["error"]["message"]) == (403, "Access to OData is disabled.")
+    part = {"id": "1", "method": "GET", "url": "/me/messages", "headers": {"User-Agent": "other"}}
+    batch = client.send("POST", "/$batch", json={"requests": [part]}, headers=backup).json()
+    assert batch["responses"][0]["status"] == 403
+    assert client.send("GET", "/me", headers=backup).status_code == 200
+    assert client.send("GET", "/me/messages", headers={"User-Agent": "Larkspur/1.0"}).status_code == 200
+
+
+def test_a_mailbox_has_a_policy_by_user_agent_of_its_own(client: GraphClient) -> None:
+    client.user().ews_application_access_policy = "EnforceAllowList"
+    assert client.refused("GET", "/me/messages") == (403, "ErrorAccessDenied")
+    assert client.send("GET", "/me/messages", as_user=TOM).status_code == 200

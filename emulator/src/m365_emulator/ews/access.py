@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from m365_emulator.entra.tokens import AccessToken, InvalidToken, read_access_token
 from m365_emulator.world.tenants import Tenant, User
+from m365_emulator.world.user_agents import agent_allowed
 from m365_emulator.world.world import World
 
 AUDIENCES = frozenset(
@@ -30,6 +31,9 @@ APPLICATION_PERMISSION = "full_access_as_app"
 
 RETIRED_AT = datetime(2027, 4, 1, tzinfo=UTC)
 """Exchange Online answers no EWS request from here on, whatever a tenant sets."""
+
+FRONTLINE_BLOCKED_AT = datetime(2026, 6, 30, tzinfo=UTC)
+"""From here on mailboxes with only a kiosk or frontline licence have no EWS (Message Center MC1191578)."""
 
 LIST_REQUIRED_AT = datetime(2026, 10, 10, tzinfo=UTC)
 """From here on a tenant with EwsEnabled true and no list of applications blocks everyone."""
@@ -102,13 +106,18 @@ def application_allowed(
     return now < LIST_REQUIRED_AT
 
 
-def check_mailbox(user: User) -> None:
-    """Let the request pass the gate of one mailbox.
+def check_mailbox(user: User, user_agent: str, now: datetime) -> None:
+    """Let the request pass the gates of one mailbox.
 
     Raises:
-        EWSBlocked: EWS is switched off for the mailbox (``Set-CASMailbox -EwsEnabled $false``).
+        EWSBlocked: EWS is switched off for the mailbox (``Set-CASMailbox -EwsEnabled $false``), its licence holds no
+            EWS, or the program is not allowed (``EwsApplicationAccessPolicy`` of organization or mailbox).
     """
-    if user.ews_enabled is False:
+    if (
+        user.ews_enabled is False
+        or (user.frontline_licence and now >= FRONTLINE_BLOCKED_AT)
+        or not agent_allowed(user, user_agent)
+    ):
         raise EWSBlocked
 
 

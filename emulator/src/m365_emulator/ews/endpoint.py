@@ -65,7 +65,7 @@ class ExchangeEndpoint:
     async def _operate(self, request: Request, token: access.AccessToken) -> Response:
         parsed = soap.parse(await read_body(request))
         user = acting_user(self._world, token, parsed.impersonate)
-        access.check_mailbox(user)
+        access.check_mailbox(user, request.headers.get("user-agent", ""), self._world.clock.now())
         mailbox = self._world.mailbox_of(user)
         if mailbox is None:
             raise SoapFault("ErrorNonExistentMailbox")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from m365_emulator.entra.tokens import AccessToken, InvalidToken, read_access_token
+from m365_emulator.world.user_agents import agent_allowed
 
 from .errors import GraphError, access_denied, bad_request, no_mailbox
 
@@ -139,6 +140,12 @@ def open_target(world: World, token: AccessToken, permission: Permission, name: 
     if token.user is not None and not target.is_own and token.user.oid not in mailbox.permissions.full_access:
         raise access_denied()
     return target
+
+
+def check_user_agent(target: Target, user_agent: str) -> None:
+    """Raise GraphError 403 where Exchange's policy by user agent keeps the program from the mailbox."""
+    if not agent_allowed(target.user, user_agent):
+        raise GraphError(403, "ErrorAccessDenied", "Access to OData is disabled.")
 
 
 def require(token: AccessToken, permission: Permission, *, is_own: bool) -> None:

@@ -14,7 +14,7 @@ from m365_emulator.world.mailbox.errors import MailboxError
 from m365_emulator.world.world import World
 
 from . import throttle
-from .access import Target, allows, find_user, open_target, read_token, require
+from .access import Target, allows, check_user_agent, find_user, open_target, read_token, require
 from .call import Call, Reply
 from .errors import GraphError, bad_request, from_store
 from .odata.options import parse_options
@@ -133,6 +133,8 @@ class GraphApp:
         target, basic_only = self._open(
             token, operation, user_name, is_user_path=segments[:1] == ["{mailbox}"]
         )
+        if target is not None:
+            check_user_agent(target, headers.get("user-agent", ""))
         call = Call(
             world=self._world,
             method=method,

@@ -62,6 +62,7 @@ class Batch:
         given = member(request, "headers") or {}
         headers = {str(name).lower(): str(value) for name, value in object_of(given, "headers").items()}
         headers.setdefault("authorization", call.headers.get("authorization", ""))
+        headers["user-agent"] = call.headers.get("user-agent", "")
         headers.pop("host", None)
         content = _content(member(request, "body"), headers)
         method = text_of(member(request, "method"), "method", limit=10).upper()

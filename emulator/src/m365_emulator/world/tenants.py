@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from m365_emulator.world.user_agents import AccessPolicy
+
 GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
 PRIVILEGED_ROLE_ADMINISTRATOR = "e8611ab8-c189-46e8-94e1-60213ab1f814"
 CLOUD_APPLICATION_ADMINISTRATOR = "158c047a-c907-4556-b7ef-446551a6b5f7"
@@ -43,6 +45,10 @@ class TenantPolicies:
     ews_enabled: bool | None = None
     """`EwsEnabled` of the organization; None means never set."""
     ews_allowed_app_ids: list[str] = field(default_factory=list[str])
+    ews_application_access_policy: AccessPolicy | None = None
+    """Which of the two lists of user agents is enforced, on EWS and on Graph; `*` in them stands for anything."""
+    ews_allow_list: list[str] = field(default_factory=list[str])
+    ews_block_list: list[str] = field(default_factory=list[str])
     exchange_subscribed: bool = True
     mailboxes_missing: bool = False
 
@@ -92,6 +98,12 @@ class User:
     account_enabled: bool = True
     ews_enabled: bool | None = None
     """`EwsEnabled` of the mailbox (Set-CASMailbox); None means never set."""
+    ews_application_access_policy: AccessPolicy | None = None
+    ews_allow_list: list[str] = field(default_factory=list[str])
+    ews_block_list: list[str] = field(default_factory=list[str])
+    """The mailbox's own policy by user agent, beside the organization's."""
+    frontline_licence: bool = False
+    """Only a kiosk or frontline licence (Exchange Online Kiosk, F1, F3): a mailbox without EWS."""
     deleted: bool = False
     home_oid: str | None = None
     home_tenant_id: str | None = None

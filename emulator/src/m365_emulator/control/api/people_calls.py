@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from starlette.requests import Request
 
@@ -15,6 +15,7 @@ from m365_emulator.control.api.call import (
     text_of,
 )
 from m365_emulator.world.seed.builder import add_person, role_ids
+from m365_emulator.world.user_agents import ACCESS_POLICIES
 
 if TYPE_CHECKING:
     from m365_emulator.world.world import World
@@ -26,6 +27,10 @@ _USER_FIELDS: dict[str, type | tuple[type, ...]] = {
     "licensed": bool,
     "account_enabled": bool,
     "ews_enabled": (bool, type(None)),
+    "ews_application_access_policy": (str, type(None)),
+    "ews_allow_list": list,
+    "ews_block_list": list,
+    "frontline_licence": bool,
     "mailbox_location": (str, type(None)),
     "mfa_required": bool,
     "password_expired": bool,
@@ -71,6 +76,10 @@ def change_user(world: World, request: Request, body: Body) -> Body:
             raise BadRequest(f"'{name}' has the wrong type.")
         if name == "mailbox_location" and value not in ("cloud", "on_premises", None):
             raise BadRequest("'mailbox_location' must be cloud, on_premises or null.")
+        if name == "ews_application_access_policy" and value not in (None, *ACCESS_POLICIES):
+            raise BadRequest(f"'{name}' must be {', '.join(ACCESS_POLICIES)} or null.")
+        if isinstance(value, list) and not all(isinstance(part, str) for part in cast("list[object]", value)):
+            raise BadRequest(f"'{name}' must be a list of texts.")
     roles = role_ids(body["roles"]) if "roles" in body else None
     for name, value in body.items():
         setattr(user, name, roles if name == "roles" else value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
@@ -154,6 +154,12 @@ class ChangeLog:
     def forget(self, number: int) -> None:
         """Cut the log: rounds that began at or before `number` can no longer be continued."""
         self.floor = max(self.floor, number + 1)
+
+    def forget_before(self, moment: datetime) -> None:
+        """Cut the log: rounds with something from before `moment` left to tell can no longer be continued."""
+        old = bisect_left(self._all, moment, key=lambda change: change.at)
+        if old:
+            self.forget(self._all[old - 1].number - 1)
 
     def check(self, number: int) -> None:
         """Raise ChangesForgotten if a round that began at `number` cannot be continued."""

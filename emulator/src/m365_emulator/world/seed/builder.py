@@ -15,6 +15,7 @@ from m365_emulator.world.grants import ConsentRecord, ensure_service_principal, 
 from m365_emulator.world.ids import stable_guid
 from m365_emulator.world.resources import EXCHANGE, GRAPH
 from m365_emulator.world.tenants import ROLE_NAMES, Tenant, TenantPolicies, User
+from m365_emulator.world.user_agents import ACCESS_POLICIES
 
 if TYPE_CHECKING:
     from m365_emulator.world.world import World
@@ -159,6 +160,7 @@ def set_policies(policies: TenantPolicies, changes: dict[str, Any]) -> None:
     choices = {
         "user_consent": ("managed", "blocked", "open", "verified"),
         "wrong_account": (None, "other_tenant", "other_person"),
+        "ews_application_access_policy": (None, *ACCESS_POLICIES),
     }
     for name, value in changes.items():
         if name not in {item.name for item in fields(TenantPolicies)}:
@@ -201,7 +203,8 @@ def _person(tenant: Tenant, entry: dict[str, Any], time_zone: str) -> User:
     _only(
         entry,
         {"name", "address", "id", "mail", "also", "roles", "licensed", "mailbox", "enabled", "job_title",
-         "time_zone", "ews_enabled"},
+         "time_zone", "ews_enabled", "ews_application_access_policy", "ews_allow_list", "ews_block_list",
+         "frontline_licence"},
         "a person",
     )  # fmt: skip
     try:
@@ -214,6 +217,8 @@ def _person(tenant: Tenant, entry: dict[str, Any], time_zone: str) -> User:
     location = entry.get("mailbox", "cloud" if licensed else None)
     if location not in ("cloud", "on_premises", None):
         raise SeedError(f"The mailbox of {address} is cloud or on_premises.")
+    if entry.get("ews_application_access_policy") not in (None, *ACCESS_POLICIES):
+        raise SeedError(f"The access policy of {address} is one of {', '.join(ACCESS_POLICIES)}.")
     mail = str(entry.get("mail", address))
     given, _, surname = name.partition(" ")
     return User(
@@ -228,6 +233,10 @@ def _person(tenant: Tenant, entry: dict[str, Any], time_zone: str) -> User:
         mailbox_location=location,
         account_enabled=bool(entry.get("enabled", True)),
         ews_enabled=entry.get("ews_enabled"),
+        ews_application_access_policy=entry.get("ews_application_access_policy"),
+        ews_allow_list=[str(pattern) for pattern in entry.get("ews_allow_list", [])],
+        ews_block_list=[str(pattern) for pattern in entry.get("ews_block_list", [])],
+        frontline_licence=bool(entry.get("frontline_licence", False)),
         given_name=given or None,
         surname=surname or None,
         job_title=entry.get("job_title"),
