@@ -50,6 +50,14 @@ def test_uploads_are_limited_by_bytes(client: GraphClient) -> None:
     client.get("/me/messages")
 
 
+def test_one_upload_over_the_limit_is_429(client: GraphClient) -> None:
+    throttle.of(client.world).limits.upload_bytes = 10
+    assert client.refused("POST", "/me/messages", json={"subject": "longer than ten bytes"}) == (
+        429,
+        "ApplicationThrottled",
+    )
+
+
 def test_parts_of_a_batch_are_throttled_one_by_one(client: GraphClient) -> None:
     throttle.of(client.world).limits.requests = 2
     requests = [{"id": str(number), "method": "GET", "url": "/me/mailFolders/inbox"} for number in range(3)]

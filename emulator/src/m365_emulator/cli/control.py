@@ -20,7 +20,8 @@ URLOption = Annotated[
 ]
 
 
-def _call(url: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+def call_control(url: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Call the control API and return its JSON; ends the command with the emulator's words when it refuses."""
     request = urllib.request.Request(  # noqa: S310 - the address is the operator's own
         url.rstrip("/") + path,
         method=method,
@@ -42,7 +43,8 @@ def _call(url: str, method: str, path: str, body: dict[str, Any] | None = None) 
         fail(f"No emulator answers at {url}: {getattr(error, 'reason', error)}.")
 
 
-def _show(answer: dict[str, Any]) -> None:
+def show(answer: dict[str, Any]) -> None:
+    """Print an answer for people and for `jq`."""
     print(json.dumps(answer, indent=2))
 
 
@@ -53,7 +55,7 @@ app.add_typer(scenario_app, name="scenario")
 @scenario_app.command("list")
 def scenario_list(url: URLOption = DEFAULT_URL) -> None:
     """List the reason ids and what each pretends."""
-    answer = _call(url, "GET", "/control/scenarios")
+    answer = call_control(url, "GET", "/control/scenarios")
     for item in answer["scenarios"]:
         print(f"{item['id']:28} {item['title']}")
     for tenant, scenario in answer["active"].items():
@@ -63,14 +65,14 @@ def scenario_list(url: URLOption = DEFAULT_URL) -> None:
 @scenario_app.command("set")
 def scenario_set(tenant: str, scenario: str, url: URLOption = DEFAULT_URL) -> None:
     """Put a scenario in force for a tenant (id or domain)."""
-    _call(url, "PUT", f"/control/tenants/{urllib.parse.quote(tenant)}/scenario", {"id": scenario})
+    call_control(url, "PUT", f"/control/tenants/{urllib.parse.quote(tenant)}/scenario", {"id": scenario})
     print(f"{tenant}: {scenario}")
 
 
 @scenario_app.command("clear")
 def scenario_clear(tenant: str, url: URLOption = DEFAULT_URL) -> None:
     """Let everything work again in a tenant."""
-    _call(url, "DELETE", f"/control/tenants/{urllib.parse.quote(tenant)}/scenario")
+    call_control(url, "DELETE", f"/control/tenants/{urllib.parse.quote(tenant)}/scenario")
     print(f"{tenant}: everything works")
 
 
@@ -88,12 +90,17 @@ def clock(
     if to:
         body["set"] = to
     if advance:
-        body["advance_seconds"] = _seconds(advance)
-    answer = _call(url, "POST", "/control/clock", body) if body else _call(url, "GET", "/control/clock")
+        body["advance_seconds"] = seconds_of(advance)
+    answer = (
+        call_control(url, "POST", "/control/clock", body)
+        if body
+        else call_control(url, "GET", "/control/clock")
+    )
     print(answer["now"])
 
 
-def _seconds(text: str) -> float:
+def seconds_of(text: str) -> float:
+    """Return the seconds of `90`, `15m`, `2h` or `30d`; anything else ends the command."""
     factor = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}.get(text[-1:], 0)
     try:
         return float(text[:-1]) * factor if factor else float(text)
@@ -108,7 +115,7 @@ app.add_typer(faults_app, name="faults")
 @faults_app.command("list")
 def faults_list(url: URLOption = DEFAULT_URL) -> None:
     """List the rules in force."""
-    _show(_call(url, "GET", "/control/faults"))
+    show(call_control(url, "GET", "/control/faults"))
 
 
 @faults_app.command("add")
@@ -146,13 +153,13 @@ def faults_add(
         "reset": reset,
         "notification": notification,
     }
-    _show(_call(url, "POST", "/control/faults", rule))
+    show(call_control(url, "POST", "/control/faults", rule))
 
 
 @faults_app.command("clear")
 def faults_clear(url: URLOption = DEFAULT_URL) -> None:
     """Remove every rule."""
-    _call(url, "DELETE", "/control/faults")
+    call_control(url, "DELETE", "/control/faults")
     print("no faults")
 
 
@@ -166,12 +173,12 @@ def log(
 ) -> None:
     """Show what was asked of the emulator, newest last."""
     if clear:
-        _call(url, "DELETE", "/control/requests")
+        call_control(url, "DELETE", "/control/requests")
         return
     query = urllib.parse.urlencode({"path": path, "limit": limit})
-    entries = _call(url, "GET", f"/control/requests?{query}")["requests"][::-1]
+    entries = call_control(url, "GET", f"/control/requests?{query}")["requests"][::-1]
     if as_json:
-        _show({"requests": entries})
+        show({"requests": entries})
         return
     for entry in entries:
         print(
@@ -200,7 +207,7 @@ def seed(
         body["messages"] = messages
     if random_seed is not None:
         body["seed"] = random_seed
-    answer = _call(url, "POST", "/control/reset", body)
+    answer = call_control(url, "POST", "/control/reset", body)
     print(f"{len(answer['tenants'])} tenants, {sum(tenant['users'] for tenant in answer['tenants'])} people")
 
 
@@ -211,17 +218,17 @@ app.add_typer(snapshot_app, name="snapshot")
 @snapshot_app.command("take")
 def snapshot_take(name: str, url: URLOption = DEFAULT_URL) -> None:
     """Keep the world under a name."""
-    _show(_call(url, "POST", f"/control/snapshots/{urllib.parse.quote(name)}", {}))
+    show(call_control(url, "POST", f"/control/snapshots/{urllib.parse.quote(name)}", {}))
 
 
 @snapshot_app.command("restore")
 def snapshot_restore(name: str, url: URLOption = DEFAULT_URL) -> None:
     """Go back to a kept world."""
-    _call(url, "POST", f"/control/snapshots/{urllib.parse.quote(name)}/restore", {})
+    call_control(url, "POST", f"/control/snapshots/{urllib.parse.quote(name)}/restore", {})
     print(f"restored {name}")
 
 
 @snapshot_app.command("list")
 def snapshot_list(url: URLOption = DEFAULT_URL) -> None:
     """List kept worlds and their sizes in bytes."""
-    _show(_call(url, "GET", "/control/snapshots"))
+    show(call_control(url, "GET", "/control/snapshots"))

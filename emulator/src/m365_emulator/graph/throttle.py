@@ -99,7 +99,8 @@ def _check_window(limits: Limits, usage: _Usage, call: Call) -> None:
         while usage.uploads and usage.uploads[0][0] <= now - limits.upload_window:
             usage.uploaded -= usage.uploads.popleft()[1]
         if usage.uploaded + len(call.content) > limits.upload_bytes:
-            raise _throttled("Upload", _seconds(usage.uploads[0][0] + limits.upload_window - now))
+            earliest = usage.uploads[0][0] if usage.uploads else now
+            raise _throttled("Upload", _seconds(earliest + limits.upload_window - now))
         usage.uploads.append((now, len(call.content)))
         usage.uploaded += len(call.content)
 

@@ -9,7 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from m365_emulator.control.api import app_calls, people_calls, tenant_calls, traffic_calls, world_calls
+from m365_emulator.control.api import (
+    app_calls,
+    people_calls,
+    service_calls,
+    tenant_calls,
+    traffic_calls,
+    world_calls,
+)
 from m365_emulator.control.api.call import Handler, answer
 
 if TYPE_CHECKING:
@@ -69,6 +76,14 @@ def routes(world: World) -> list[BaseRoute]:
         ("GET", "/control/requests/{number}", traffic_calls.request_detail),
         ("DELETE", "/control/requests", traffic_calls.clear_requests),
         ("GET", "/control/notifications", traffic_calls.notifications),
+        ("GET", "/control/services/graph", service_calls.graph),
+        ("PATCH", "/control/services/graph", service_calls.change_graph),
+        ("GET", "/control/services/ews", service_calls.ews),
+        ("PATCH", "/control/services/ews", service_calls.change_ews),
+        ("POST", "/control/services/ews/lose-subscriptions", service_calls.lose_subscriptions),
+        ("GET", "/control/subscriptions", service_calls.subscriptions),
+        ("POST", "/control/subscriptions/{subscription}/lifecycle", service_calls.send_lifecycle),
+        ("POST", "/control/users/{user}/forget-changes", service_calls.forget_changes),
         ("GET", "/control/snapshots", world_calls.snapshots),
         ("POST", "/control/snapshots/{name}", world_calls.take_snapshot),
         ("POST", "/control/snapshots/{name}/restore", world_calls.restore_snapshot),

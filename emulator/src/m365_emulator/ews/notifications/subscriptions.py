@@ -158,6 +158,11 @@ class Subscriptions:
             if end is not None:
                 end()
 
+    def all(self) -> list[Subscription]:
+        """Return every living subscription."""
+        self._forget_expired()
+        return list(self._by_id.values())
+
     def lose_all(self) -> int:
         """Forget every subscription, as when a mailbox moves to another server; return how many there were."""
         lost = list(self._by_id.values())
