@@ -85,6 +85,7 @@ __all__ = [
     "database_url",
     "downgrade",
     "microsoft_hosts",
+    "registrations_of",
     "schema_state",
     "upgrade",
 ]
@@ -156,7 +157,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             )
         )
         transactions = SQLTransactions(engine, clock=clock, entropy=entropy)
-        registrations = _registrations(settings)
+        registrations = registrations_of(settings)
         microsoft = _microsoft(settings, session, clock, entropy)
         vault = VaultService(keys=keys, entropy=entropy)
         signin = SignInService(
@@ -316,8 +317,8 @@ def _cloud(settings: Settings) -> Cloud:
     )
 
 
-def _registrations(settings: Settings) -> Registrations:
-    """One registration for everything, or a second one of its own for EWS."""
+def registrations_of(settings: Settings) -> Registrations:
+    """Return one registration for everything, or a second one of its own for EWS."""
     own_ews = settings.ews_app_client_id is not None
     main_methods = {AccessMethod.GRAPH}
     if settings.offer_ews and not own_ews:
