@@ -47,6 +47,9 @@ from ostiary.core.calendar.service import CalendarService
 from ostiary.core.connections.erase import Erasure
 from ostiary.core.connections.export import Export
 from ostiary.core.connections.freeze import Freezes
+from ostiary.core.connections.health import ConnectionHealth
+from ostiary.core.connections.incident_mails import INCIDENT_WRITERS
+from ostiary.core.connections.incidents import Incidents
 from ostiary.core.connections.mailboxes import Mailboxes
 from ostiary.core.connections.notices import CONNECTION_WRITERS, ConnectionNotices
 from ostiary.core.connections.ports import MailboxProbe
@@ -123,6 +126,8 @@ class Services:
     notices: NoticeService
     connection_notices: ConnectionNotices
     connections: ConnectionService
+    connection_health: ConnectionHealth
+    incidents: Incidents
     freezes: Freezes
     erasure: Erasure
     export: Export
@@ -205,9 +210,10 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             entropy=entropy,
             vendor=_vendor(settings, registrations),
             links=consent.links,
-            writers={**APPROVAL_WRITERS, **CONNECTION_WRITERS},
+            writers={**APPROVAL_WRITERS, **CONNECTION_WRITERS, **INCIDENT_WRITERS},
             mailer=_mailer(settings, clock),
         )
+        incidents = Incidents(transactions=transactions, clock=clock, entropy=entropy, notices=notices)
         mailboxes = Mailboxes(transactions=transactions, source=connections)
         yield Services(
             settings=settings,
@@ -242,6 +248,14 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             notices=notices,
             connection_notices=ConnectionNotices(transactions=transactions, clock=clock, notices=notices),
             connections=connections,
+            connection_health=ConnectionHealth(
+                transactions=transactions,
+                clock=clock,
+                entropy=entropy,
+                checker=connections,
+                settled=incidents.note,
+            ),
+            incidents=incidents,
             freezes=freezes,
             erasure=Erasure(transactions=transactions, clock=clock, keys=keys),
             export=Export(transactions=transactions),

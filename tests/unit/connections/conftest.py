@@ -24,7 +24,7 @@ from ostiary.core.consent.permissions import token_scopes
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import MovableClock
 from ostiary.core.kernel.entropy import SeededEntropy
-from ostiary.core.kernel.errors import FlowRejected, OstiaryError
+from ostiary.core.kernel.errors import ConsentRequired, FlowRejected, OstiaryError
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.organizations.model import Member, MemberRole, Organization
 from ostiary.core.signin.model import (
@@ -63,6 +63,8 @@ class PretendMicrosoft:
     exchanges: list[str] = field(default_factory=list)
     refreshes: list[str] = field(default_factory=list)
     refresh_answers: list[TokenSet | OstiaryError] = field(default_factory=list)
+    remaining_scopes: Sequence[str] | None = None
+    """What a request for whatever is left gets; None: the tenant grants nothing any more."""
     during_refresh: asyncio.Event | None = None
     """When set, a refresh waits for it before it answers."""
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -121,6 +123,10 @@ class PretendMicrosoft:
         self.refreshes.append(refresh_token.reveal())
         if self.during_refresh is not None:
             await self.during_refresh.wait()
+        if any(scope.endswith("/.default") for scope in scopes):
+            if self.remaining_scopes is None:
+                raise ConsentRequired("Nothing is granted.", reason="consent_withdrawn")
+            return self.tokens(tenant_id=tenant_id, scopes=self.remaining_scopes)
         answer = self.refresh_answers.pop(0) if self.refresh_answers else self.tokens(tenant_id=tenant_id)
         if isinstance(answer, OstiaryError):
             raise answer

@@ -324,6 +324,11 @@ def _connection(row: RowMapping) -> Connection:
     )
 
 
+def connection_of_row(row: RowMapping) -> Connection:
+    """Return the connection in a row of :data:`connections`, for queries that join it."""
+    return _connection(row)
+
+
 def _cursor_after(connection: Connection) -> str:
     position = {"at": connection.created_at.isoformat(), "id": connection.id}
     return wrap_cursor(position, binding="connections")

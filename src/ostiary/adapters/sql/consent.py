@@ -330,6 +330,11 @@ def _consent(row: RowMapping) -> Consent:
     return Consent(**fields)
 
 
+def consent_of_row(row: RowMapping) -> Consent:
+    """Return the consent in a row of :data:`consents`, for queries that join it."""
+    return _consent(row)
+
+
 def _attempt_values(attempt: ConsentAttempt) -> dict[str, Any]:
     return {
         "id": attempt.id,

@@ -15,15 +15,18 @@ from ostiary.adapters.sql.access import (
 )
 from ostiary.adapters.sql.approvals import SQLApprovalRequestStore
 from ostiary.adapters.sql.audit import SQLAuditTrail
+from ostiary.adapters.sql.checks import SQLCheckSchedule
 from ostiary.adapters.sql.connect_sessions import SQLConnectSessionStore
 from ostiary.adapters.sql.connection_tokens import SQLAccessTokenStore, SQLRefreshLease, SQLRefreshTokenStore
 from ostiary.adapters.sql.connections import SQLConnectionStore
 from ostiary.adapters.sql.consent import SQLAdminConsentLinkStore, SQLConsentAttemptStore, SQLConsentStore
 from ostiary.adapters.sql.freezes import SQLFreezeStore
 from ostiary.adapters.sql.idempotency import SQLIdempotencyStore
+from ostiary.adapters.sql.incidents import SQLIncidentStore
 from ostiary.adapters.sql.jobs import SQLJobQueue
 from ostiary.adapters.sql.notices import SQLNoticeStore
 from ostiary.adapters.sql.organizations import SQLMemberStore, SQLOrganizationStore
+from ostiary.adapters.sql.permission_uses import SQLPermissionUseStore
 from ostiary.adapters.sql.personal_records import SQLRecordEraser, SQLRecordReader
 from ostiary.adapters.sql.roster import SQLRoster
 from ostiary.adapters.sql.signin import SQLAuthorizationRequestStore
@@ -103,6 +106,18 @@ class UnitOfWork:
     @property
     def access_tokens(self) -> SQLAccessTokenStore:
         return SQLAccessTokenStore(self._connection)
+
+    @property
+    def checks(self) -> SQLCheckSchedule:
+        return SQLCheckSchedule(self._connection)
+
+    @property
+    def incidents(self) -> SQLIncidentStore:
+        return SQLIncidentStore(self._connection)
+
+    @property
+    def permission_uses(self) -> SQLPermissionUseStore:
+        return SQLPermissionUseStore(self._connection)
 
     @property
     def refresh_leases(self) -> SQLRefreshLease:

@@ -24,6 +24,7 @@ from ostiary.core.connections.proof import lacking
 from ostiary.core.connections.sessions import ConnectSessions
 from ostiary.core.connections.token_rules import refusal_event
 from ostiary.core.connections.tokens import CONFIRMATION_PAUSE_SECONDS, AccessTokens
+from ostiary.core.consent.model import EWS_ENDS_ON
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
@@ -353,6 +354,9 @@ class ConnectionService:
     async def _store_refusal(self, connection: Connection, error: OstiaryError, actor: Actor) -> Connection:
         now = self._clock.now()
         event, reason = refusal_event(error)
+        if reason == "ews_off" and now.date() >= EWS_ENDS_ON:
+            # The same 403; from that day on nobody can switch it on again.
+            reason = "ews_ended"
         async with self._transactions() as tx:
             current = await tx.connections.get(connection.id, for_update=True)
             if current.status not in _CHECKED:

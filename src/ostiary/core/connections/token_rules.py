@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from ostiary.core.audit.model import SYSTEM
@@ -59,6 +60,33 @@ def require_usable(connection: Connection, *, try_lost: bool) -> None:
     raise ConnectionNotUsable(
         "This connection is paused, disconnected or not confirmed.", reference=connection.reference
     )
+
+
+async def record_scope_change(tx: ConnectionTransaction, connection: Connection, now: Iterable[str]) -> None:
+    """Put on record which permissions a newer token has gained or lost, by Microsoft's short names."""
+    old = {scope.rsplit("/", 1)[-1] for scope in connection.granted_scopes}
+    new = {scope.rsplit("/", 1)[-1] for scope in now}
+    gained, lost = _names(new - old), _names(old - new)
+    if not old or not (gained or lost):
+        return
+    said = [f"lost {lost}"] if lost else []
+    said += [f"gained {gained}"] if gained else []
+    await tx.audit.record(
+        "connection.scopes_changed",
+        f"The permissions of {connection.address} changed at Microsoft: {'; '.join(said)}.",
+        actor=SYSTEM,
+        organization_id=connection.organization_id,
+        object_id=connection.id,
+        reference=connection.reference,
+        reason="missing_permission" if lost else None,
+        detail={"gained": gained, "lost": lost},
+    )
+
+
+def _names(scopes: Iterable[str]) -> str:
+    # Microsoft repeats ".default" where it was asked for (entra-id.md §1.9); it names nothing.
+    said_anyway = {"openid", "profile", "email", "offline_access", ".default"}
+    return ", ".join(sorted(scope for scope in scopes if scope.lower() not in said_anyway))
 
 
 async def record_opening(tx: ConnectionTransaction, connection: Connection, kind: str, purpose: str) -> None:

@@ -19,16 +19,18 @@ from ostiary.core.connections.errors import ConnectionNotUsable
 from ostiary.core.connections.machine import ConnectionEvent, transition
 from ostiary.core.connections.model import Connection, SharedAccessToken
 from ostiary.core.connections.ports import ConnectionTransaction, FreezeReader
+from ostiary.core.connections.proof import lacking
 from ostiary.core.connections.token_rules import (
     LOST,
     TRIED,
     access_token_context,
     record_opening,
+    record_scope_change,
     refresh_token_context,
     refusal_event,
     require_usable,
 )
-from ostiary.core.consent.permissions import token_scopes
+from ostiary.core.consent.permissions import remaining_scopes, token_scopes
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
 from ostiary.core.kernel.errors import (
@@ -255,15 +257,47 @@ class AccessTokens:
             stored = await tx.refresh_tokens.find(lease.connection.id)
         if stored is None or stored[1] != lease.version:
             return None
-        return await self._redeem(lease.connection, refresh_token)
+        try:
+            return await self._redeem(lease.connection, refresh_token)
+        except ConsentRequired:
+            tokens = await self._redeem_what_is_left(lease.connection, refresh_token)
+            if tokens is None:
+                raise
+            return tokens
 
-    async def _redeem(self, connection: Connection, refresh_token: Secret) -> TokenSet:
+    async def _redeem_what_is_left(self, connection: Connection, refresh_token: Secret) -> TokenSet | None:
+        """Tell an approval that was cut down from one that was withdrawn; None when nothing of it is left.
+
+        One permission that is missing refuses the whole request (AADSTS65001), so we ask for whatever there is.
+
+        Raises:
+            AccessBlocked: What is left is not enough for this connection.
+        """
+        try:
+            tokens = await self._redeem(connection, refresh_token, remaining_scopes(connection.method))
+        except _DEFINITE:
+            return None
+        missing = lacking(
+            connection.method, tokens.scopes, mail=connection.mail, calendar=connection.calendar
+        )
+        if missing:
+            names = ", ".join(permission.name for permission in missing)
+            raise AccessBlocked(
+                f"Permissions were taken away at Microsoft: {names}.",
+                reason="missing_permission",
+                reference=connection.reference,
+            )
+        return tokens
+
+    async def _redeem(
+        self, connection: Connection, refresh_token: Secret, scopes: tuple[str, ...] | None = None
+    ) -> TokenSet:
         try:
             return await self._server.refresh(
                 self._registration(connection),
                 tenant_id=connection.tenant_id,
                 refresh_token=refresh_token,
-                scopes=token_scopes(connection.method),
+                scopes=token_scopes(connection.method) if scopes is None else scopes,
             )
         except FlowRejected as error:
             # An answer that cannot be verified says nothing about the saved sign-in; nobody has to start again.
@@ -297,6 +331,7 @@ class AccessTokens:
                 await tx.access_tokens.put(
                     connection.id, sealed_access, version=version, expires_at=tokens.expires_at
                 )
+                await record_scope_change(tx, current, tokens.scopes)
                 current = replace(current, token_version=version, granted_scopes=tuple(sorted(tokens.scopes)))
                 if current.status in LOST:
                     current = transition(current, ConnectionEvent.WORKED, now=now)

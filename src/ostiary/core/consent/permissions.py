@@ -96,6 +96,15 @@ def token_scopes(method: AccessMethod) -> tuple[str, ...]:
     return (*OPENID_SCOPES, *own)
 
 
+def remaining_scopes(method: AccessMethod) -> tuple[str, ...]:
+    """Scopes of a token request for whatever the tenant still grants on the method's resource.
+
+    Source: learn.microsoft.com/entra/identity-platform/scopes-oidc, "The .default scope".
+    """
+    resource = GRAPH_RESOURCE if method is AccessMethod.GRAPH else EXCHANGE_RESOURCE
+    return (*OPENID_SCOPES, f"{resource}/.default")
+
+
 def missing_permissions(method: AccessMethod, granted: Iterable[str]) -> tuple[Permission, ...]:
     """Permissions of the method's resource that ``granted`` lacks.
 

@@ -36,6 +36,8 @@ class NoticeKind(StrEnum):
     APPROVED_SECURITY = "approved_security"
     APPROVAL_RECORD = "approval_record"
     SIGN_IN_AGAIN = "sign_in_again"
+    TROUBLE = "trouble"
+    RECOVERED = "recovered"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Final
 
 from ostiary.bootstrap import Services
 from ostiary.core.connections.erase import ERASE_JOB
+from ostiary.core.connections.health import CHECK_JOB
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.organizations.service import LICENCES_TAKEN_JOB
 from ostiary.entrypoints.worker.licences import pause_without_licence
@@ -76,6 +77,8 @@ JOBS: Final[tuple[Job, ...]] = (
         lambda services, _: services.connection_notices.tell_sign_in(),
         "*/5 * * * *",
     ),
+    Job(CHECK_JOB, lambda services, _: services.connection_health.check_due(), "* * * * *"),
+    Job("connections.note_incidents", lambda services, _: services.incidents.note(), "* * * * *"),
     Job("sign_in.forget_expired", lambda services, _: services.signin.forget_expired(), "*/15 * * * *"),
     Job(
         "connections.expire_unconfirmed",
