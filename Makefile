@@ -53,6 +53,14 @@ demo-check: install ## Do the whole main job over HTTP with no hands.
 test: install browser node-clients openbao ## Run every test (PYTEST_ARGS="-k connect" for some).
 	$(BIN)/pytest $(PYTEST_ARGS)
 
+.PHONY: test-kill
+test-kill: install ## Kill processes at work, many times, and look what is left (KILLS=50).
+	KILLS="$${KILLS:-50}" $(BIN)/pytest tests/kill -m kill $(PYTEST_ARGS)
+
+.PHONY: tamper
+tamper: install ## Tamper with sealed values and count what opens (TAMPER=100000).
+	TAMPER="$${TAMPER:-100000}" $(BIN)/pytest tests/unit/vault/test_tamper.py -s $(PYTEST_ARGS)
+
 .PHONY: check
 check: install ## Format, lint, types, import contracts.
 	$(BIN)/ruff format --check .

@@ -53,6 +53,7 @@ from ostiary.core.connections.incidents import Incidents
 from ostiary.core.connections.mailboxes import Mailboxes
 from ostiary.core.connections.notices import CONNECTION_WRITERS, ConnectionNotices
 from ostiary.core.connections.ports import MailboxProbe
+from ostiary.core.connections.rewrap import KeyRotation
 from ostiary.core.connections.service import ConnectionService
 from ostiary.core.consent.ports import EWSAvailability
 from ostiary.core.consent.service import ConsentService
@@ -129,6 +130,7 @@ class Services:
     connection_health: ConnectionHealth
     incidents: Incidents
     freezes: Freezes
+    key_rotation: KeyRotation
     erasure: Erasure
     export: Export
     mail: MailService
@@ -257,6 +259,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             ),
             incidents=incidents,
             freezes=freezes,
+            key_rotation=KeyRotation(transactions=transactions, keys=keys, vault=vault),
             erasure=Erasure(transactions=transactions, clock=clock, keys=keys),
             export=Export(transactions=transactions),
             mail=MailService(mailboxes=mailboxes, gateways=microsoft.mail),

@@ -73,7 +73,7 @@ class SQLRefreshTokenStore:
         self._connection = connection
 
     async def put(self, connection_id: str, sealed: Sealed, *, version: int, at: datetime) -> None:
-        values = _sealed_values(sealed) | {"version": version, "stored_at": at}
+        values = sealed_values(sealed) | {"version": version, "stored_at": at}
         if version == 1:
             statement = (
                 postgresql.insert(refresh_tokens)
@@ -100,7 +100,7 @@ class SQLRefreshTokenStore:
         row = (await self._connection.execute(statement)).mappings().one_or_none()
         if row is None:
             return None
-        return _sealed(row), row["version"]
+        return sealed_of_row(row), row["version"]
 
     async def destroy(self, connection_id: str) -> bool:
         statement = delete(refresh_tokens).where(refresh_tokens.c.connection_id == connection_id)
@@ -114,7 +114,7 @@ class SQLAccessTokenStore:
         self._connection = connection
 
     async def put(self, connection_id: str, sealed: Sealed, *, version: int, expires_at: datetime) -> None:
-        values = _sealed_values(sealed) | {"version": version, "expires_at": expires_at}
+        values = sealed_values(sealed) | {"version": version, "expires_at": expires_at}
         statement = (
             postgresql.insert(access_tokens)
             .values(connection_id=connection_id, **values)
@@ -127,7 +127,7 @@ class SQLAccessTokenStore:
         row = (await self._connection.execute(statement)).mappings().one_or_none()
         if row is None:
             return None
-        return SharedAccessToken(_sealed(row), version=row["version"], expires_at=row["expires_at"])
+        return SharedAccessToken(sealed_of_row(row), version=row["version"], expires_at=row["expires_at"])
 
     async def destroy(self, connection_id: str) -> bool:
         statement = delete(access_tokens).where(access_tokens.c.connection_id == connection_id)
@@ -169,7 +169,8 @@ class SQLRefreshLease:
         await self._connection.execute(statement)
 
 
-def _sealed_values(sealed: Sealed) -> dict[str, Any]:
+def sealed_values(sealed: Sealed) -> dict[str, Any]:
+    """Return a sealed value as columns; both token tables have the same ones."""
     return {
         "format_version": sealed.format_version,
         "key_id": sealed.key_id,
@@ -180,7 +181,8 @@ def _sealed_values(sealed: Sealed) -> dict[str, Any]:
     }
 
 
-def _sealed(row: RowMapping) -> Sealed:
+def sealed_of_row(row: RowMapping) -> Sealed:
+    """Return the sealed value of a row of either token table."""
     return Sealed(
         format_version=row["format_version"],
         key_id=row["key_id"],

@@ -29,6 +29,7 @@ from ostiary.adapters.sql.organizations import SQLMemberStore, SQLOrganizationSt
 from ostiary.adapters.sql.permission_uses import SQLPermissionUseStore
 from ostiary.adapters.sql.personal_records import SQLRecordEraser, SQLRecordReader
 from ostiary.adapters.sql.roster import SQLRoster
+from ostiary.adapters.sql.sealed_tokens import SQLSealedTokenStore
 from ostiary.adapters.sql.signin import SQLAuthorizationRequestStore
 from ostiary.adapters.sql.tenants import SQLTenantStore
 from ostiary.core.kernel.clock import Clock
@@ -122,6 +123,10 @@ class UnitOfWork:
     @property
     def refresh_leases(self) -> SQLRefreshLease:
         return SQLRefreshLease(self._connection)
+
+    @property
+    def sealed_tokens(self) -> SQLSealedTokenStore:
+        return SQLSealedTokenStore(self._connection)
 
     @property
     def eraser(self) -> SQLRecordEraser:

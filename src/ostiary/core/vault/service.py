@@ -86,6 +86,13 @@ class VaultService:
             raise SealBroken("This sealed value is damaged.") from None
         return Secret(plain.decode())
 
+    async def seal_again(self, sealed: Sealed, context: SealContext) -> Sealed:
+        """Return the same secret for the same place, under a new data key and the organization's current key (SR-36).
+
+        Raises as :meth:`open` says; the record of the opening is the caller's.
+        """
+        return await self.seal(await self.open(sealed, context), context)
+
     async def health(self) -> None:
         """Raise TemporarilyUnavailable unless secrets can be sealed and opened now."""
         await self._keys.health()

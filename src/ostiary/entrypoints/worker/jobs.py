@@ -90,6 +90,7 @@ JOBS: Final[tuple[Job, ...]] = (
         "connections.recheck_waiting",
         lambda services, given: services.connections.recheck_waiting(given["organization_id"]),
     ),
+    Job("keys.rewrap", lambda services, _: services.key_rotation.rewrap(), "*/10 * * * *"),
     Job(ERASE_JOB, lambda services, given: services.erasure.finish(given["organization_id"])),
     Job(
         LICENCES_TAKEN_JOB,
