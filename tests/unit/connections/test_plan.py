@@ -116,6 +116,12 @@ def test_a_pin_outweighs_what_a_person_prefers() -> None:
     assert plan(**approved, pinned=EWS, prefer=GRAPH).method is EWS
 
 
+def test_a_pin_on_ews_that_has_ended_leaves_graph_to_those_who_ask_for_it() -> None:
+    approved = {"tenants": (tenant("a"),), "consents": (consent("a", GRAPH),)}
+    assert plan(**approved, pinned=EWS, today=date(2027, 4, 1), prefer=GRAPH).method is GRAPH
+    assert plan(**approved, pinned=EWS, offer_ews=False, prefer=GRAPH).method is GRAPH
+
+
 @pytest.mark.parametrize(
     ("hint", "another", "prompt"),
     [(None, False, "select_account"), ("a@b", False, None), ("a@b", True, "select_account")],

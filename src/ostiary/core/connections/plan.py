@@ -56,7 +56,8 @@ def plan_connect(
 
     Args:
         reconnects: The connection to renew; it keeps its method and tenant.
-        prefer: What the person asked for, as "Use Graph instead" does; an organization's pin outweighs it.
+        prefer: What the person asked for, as "Use Graph instead" does; an organization's pin outweighs it,
+            unless it is a pin on EWS that can be kept no more.
 
     Raises:
         AccessBlocked: The organization is pinned to EWS, which has ended or is no longer offered.
@@ -132,6 +133,9 @@ def _method(
     ews_is_possible: bool,
 ) -> AccessMethod:
     if organization.pinned_method is AccessMethod.EWS and not ews_is_possible:
+        if kept is AccessMethod.GRAPH:
+            # "Connect with Graph" is what is left to do about it.
+            return AccessMethod.GRAPH
         raise AccessBlocked("EWS is not offered any more.", reason="ews_ended")
     if organization.pinned_method is not None:
         return organization.pinned_method
