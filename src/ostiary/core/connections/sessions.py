@@ -145,8 +145,17 @@ class ConnectSessions:
             session = await tx.connect_sessions.find_by_secret_hash(secret_hash(secret))
         return session if session is not None and session.is_open(self._clock.now()) else None
 
-    async def preview(self, session: ConnectSession, *, connection_id: str | None = None) -> ConnectPreview:
+    async def preview(
+        self,
+        session: ConnectSession,
+        *,
+        connection_id: str | None = None,
+        prefer: AccessMethod | None = None,
+    ) -> ConnectPreview:
         """Return what the connect page shows. Changes nothing.
+
+        Args:
+            prefer: The method the person chose already, if any.
 
         Raises:
             NotFound: ``connection_id`` is not a connection of the session's member.
@@ -159,6 +168,7 @@ class ConnectSessions:
                 connection_id=connection_id or session.connection_id,
                 offer_ews=self._offer_ews,
                 clock=self._clock,
+                prefer=prefer,
             )
 
 

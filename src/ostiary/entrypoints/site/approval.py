@@ -32,7 +32,7 @@ from ostiary.entrypoints.site.reason_page import mail_address
 from ostiary.entrypoints.web.browser import browser_secret
 from ostiary.entrypoints.web.context import actor, services
 from ostiary.entrypoints.web.permissions import requires
-from ostiary.entrypoints.web.sign_in_host import sign_in_origin
+from ostiary.entrypoints.web.sign_in_host import connect_targets
 from ostiary.entrypoints.web.templates import render, see_other
 
 router = APIRouter(include_in_schema=False)
@@ -52,7 +52,7 @@ async def show_form(request: Request) -> Response:
     plan = await _plan(request, session)
     if isinstance(plan, Response):
         return plan
-    if plan.approval is Approval.GIVEN:
+    if plan.approval is Approval.GIVEN and session.reason != "missing_permission":
         return see_other("/connect")
     form = await services(request).approvals.form(
         organization_id=session.organization_id, member_id=session.member_id, method=plan.method
@@ -117,7 +117,7 @@ async def follow(request: Request, request_id: str) -> Response:
     return render(
         request,
         "site/connect/approval.html",
-        form_targets=[sign_in_origin(request)],
+        form_targets=connect_targets(request, view.waiter.return_url),
         view=view,
         found=found,
         state=found.state.value,

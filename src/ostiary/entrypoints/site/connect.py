@@ -33,13 +33,14 @@ from ostiary.entrypoints.site.connect_problem import (
     Trouble,
     find_organization_admin,
     render_trouble,
+    seen_as,
     trouble_of,
     vendor_address,
 )
 from ostiary.entrypoints.web.browser import browser_secret
 from ostiary.entrypoints.web.context import actor, services
 from ostiary.entrypoints.web.permissions import requires
-from ostiary.entrypoints.web.sign_in_host import sign_in_host, sign_in_origin
+from ostiary.entrypoints.web.sign_in_host import connect_targets, sign_in_host
 from ostiary.entrypoints.web.templates import render, see_other
 
 router = APIRouter(include_in_schema=False)
@@ -133,6 +134,9 @@ async def take_return(request: Request, registration_id: str) -> Response:
         )
     except FlowRejected:
         return see_other("/connect/lost")
+    except AccessBlocked:
+        # EWS ended while the person was at Microsoft: the page itself says so.
+        return see_other("/connect")
     return see_other(_address_of(outcome))
 
 
@@ -179,15 +183,15 @@ async def show_done(request: Request, reference: str) -> Response:
 
 
 @router.get("/connect/problem/{reference}", dependencies=_PUBLIC)
-async def show_problem(request: Request, reference: str) -> Response:
-    """Say why it did not work, and what to do."""
+async def show_problem(request: Request, reference: str, seen: str = "") -> Response:
+    """Say why it did not work, and what to do; ``seen`` is what a person knows better than we do."""
     view = await _find_view(request, reference)
     if view is None:
         return not_yours(request)
     failed = (ConnectSessionState.FAILED, ConnectSessionState.CHOOSING)
     if view.session.state not in failed:
         return see_other(_path_of(view.session))
-    return render_trouble(request, await trouble_of(request, view))
+    return render_trouble(request, seen_as(await trouble_of(request, view), seen))
 
 
 @router.post("/connect/use/{reference}", dependencies=_PUBLIC)
@@ -229,7 +233,7 @@ async def _connect_page(
     except NotFound:
         return render_trouble(request, Trouble("session_lost", session=session), status_code=404)
     except AccessBlocked as error:
-        return render_trouble(request, Trouble(error.reason, session=session))
+        return render_trouble(request, await _blocked(request, session, error))
     trouble = await _trouble_before(request, preview, again=again or connection_id is not None)
     if trouble is not None:
         return render_trouble(request, trouble)
@@ -245,7 +249,7 @@ async def _connect_page(
     return render(
         request,
         "site/connect/connect.html",
-        form_targets=[sign_in_origin(request)],
+        form_targets=connect_targets(request, session.return_url),
         status_code=400 if problems else 200,
         organization=preview.organization,
         member=preview.member,
@@ -288,6 +292,12 @@ async def _trouble_before(request: Request, preview: ConnectPreview, *, again: b
             can_start=True,
         )
     return None
+
+
+async def _blocked(request: Request, session: ConnectSession, error: AccessBlocked) -> Trouble:
+    async with services(request).transactions() as transaction:
+        organization = await transaction.organizations.get(session.organization_id)
+    return Trouble(error.reason, session=session, organization=organization, can_start=True)
 
 
 async def _find_view(request: Request, reference: str) -> SessionView | None:

@@ -21,11 +21,17 @@ from ostiary.core.reasons.model import Action, Where
 from ostiary.entrypoints.site.connect_cookie import session_secret
 from ostiary.entrypoints.site.facts import app_id_for
 from ostiary.entrypoints.site.reason_page import Step, mail_address, mark_of, shown_copyables
-from ostiary.entrypoints.web.context import services
-from ostiary.entrypoints.web.sign_in_host import sign_in_origin
+from ostiary.entrypoints.web.context import request_id, services
+from ostiary.entrypoints.web.sign_in_host import connect_targets
 from ostiary.entrypoints.web.templates import render, written_date, written_moment
 
 START: Final = "/connect/start"
+
+_LOOK_ALIKES: Final = {
+    "ews_off": ("ews_not_listed", "EWS is switched on, but not for {vendor}"),
+    "ews_not_listed": ("ews_off", "EWS isn’t switched on at all"),
+}
+"""Microsoft answers both alike, so the page lets a person who knows better switch (UX §7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ async def trouble_told(
     if session is None or Where.CONNECT not in get_reason(reason).where:
         return None
     try:
-        view = await connections.sessions.preview(session)
+        view = await connections.sessions.preview(session, prefer=session.method)
     except AccessBlocked:
         return None
     return Trouble(
@@ -87,6 +93,21 @@ async def trouble_told(
         account=view.member.email,
         can_start=True,
     )
+
+
+def seen_as(trouble: Trouble, reason: str) -> Trouble:
+    """The same trouble with the other of two reasons that Microsoft does not tell apart, if it is one of them."""
+    look_alike = _LOOK_ALIKES.get(trouble.reason or "")
+    return replace(trouble, reason=reason) if look_alike is not None and look_alike[0] == reason else trouble
+
+
+def _look_alike(request: Request, trouble: Trouble) -> tuple[str, str] | None:
+    """Address and words of the other text, where the page is one attempt's."""
+    look_alike = _LOOK_ALIKES.get(trouble.reason or "")
+    if look_alike is None or trouble.session is None:
+        return None
+    words = look_alike[1].format(vendor=services(request).settings.vendor_name)
+    return f"/connect/problem/{trouble.session.reference}?seen={look_alike[0]}", words
 
 
 async def find_organization_admin(request: Request, organization_id: str) -> Member | None:
@@ -108,22 +129,29 @@ def render_trouble(
         request,
         "site/connect/problem.html",
         status_code=status_code,
-        form_targets=[sign_in_origin(request)] if trouble.can_start else [],
+        form_targets=[] if session is None else connect_targets(request, session.return_url),
         explanation=explanation,
         mark=mark_of(explanation),
         happened=happened or _happened(request, trouble, explanation),
         steps=steps_of(request, explanation, trouble),
         copyables=shown_copyables(explanation),
+        look_alike=_look_alike(request, trouble),
         organization=None if trouble.organization is None else trouble.organization.name,
         reference=None if session is None else session.reference,
         support=[
-            ("Reference", None if session is None else session.reference),
+            ("Reference", request_id(request) if session is None else session.reference),
             ("Reason", explanation.reason_id),
-            ("Microsoft said", None if provider is None else provider.code),
+            ("Microsoft said", _said(provider)),
             ("Correlation ID", None if provider is None else provider.correlation_id),
             ("When", written_moment((provider and provider.occurred_at) or now)),
         ],
     )
+
+
+def _said(provider: ProviderDetail | None) -> str | None:
+    if provider is None or provider.code is not None:
+        return None if provider is None else provider.code
+    return None if provider.status is None else f"HTTP {provider.status}"
 
 
 def explain_trouble(request: Request, trouble: Trouble) -> Explanation:
@@ -232,7 +260,8 @@ def _feature_to_leave_out(session: ConnectSession | None) -> str | None:
 
 
 def _from_vendor(request: Request, action: Action, trouble: Trouble) -> Step | None:
-    address = vendor_address(request, trouble.session)
+    # Where the vendor's page is not known, ours says where in the vendor's app it begins.
+    address = vendor_address(request, trouble.session) or (None if trouble.can_start else "/connect")
     vendor = services(request).settings.vendor_name
     return None if address is None else Step(f"Start again from {vendor}", action.hint, href=address)
 
@@ -293,7 +322,7 @@ _STEPS: Final[Mapping[str, _Maker]] = {
     "try_as_email": _try_as_email,
     "use_this_account": _use_this_account,
     "use_graph": _use_graph,
-    "connect_with_graph": _use_graph,
+    "connect_with_graph": _start(method=AccessMethod.GRAPH.value),
     "continue_without_feature": _continue_without,
     "reconnect_anyway": _link("/connect?again=yes"),
     "ask_my_administrator": _link("/connect/approval"),
