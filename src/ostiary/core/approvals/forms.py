@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from ostiary.core.approvals.model import REASON_LIMIT, ApprovalRequest, Waiter
@@ -38,6 +39,8 @@ class ApprovalView:
     waiting_count: int
     has_started: bool
     """An administrator pressed the button on our page and has not finished yet."""
+    unfinished_at: datetime | None
+    """When the administrator went to Microsoft, if nobody has come back for ten minutes."""
     delivery: Notice | None
     """The newest mail to the administrator, where we sent one."""
     message_link: IssuedLink | None

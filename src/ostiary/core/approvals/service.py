@@ -170,6 +170,9 @@ class ApprovalService:
             organization = await tx.organizations.get(request.organization_id)
             member = await tx.members.get(waiter.member_id, organization_id=request.organization_id)
             delivery = await self._post.delivery_of(tx, request)
+            (latest, *_) = await tx.consent_attempts.page_for_organization(
+                request.organization_id, limit=1
+            ) or (None,)
         link = None
         if waiter.link_reference is not None and browser_secret is not None:
             link = await self._links.read_again(waiter.link_reference, browser_secret=browser_secret)
@@ -181,6 +184,9 @@ class ApprovalService:
             waiting_count=len(waiters),
             has_started=request.state is ApprovalRequestState.STARTED
             or (request.is_open and any(each.browser_hash is not None for each in links)),
+            unfinished_at=latest.created_at
+            if latest is not None and request.is_open and latest.is_unfinished(self._clock.now())
+            else None,
             delivery=delivery,
             message_link=link if link is not None and link.link.is_usable(self._clock.now(), None) else None,
         )

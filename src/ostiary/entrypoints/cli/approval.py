@@ -8,13 +8,23 @@ import typer
 
 from ostiary.bootstrap import Services
 from ostiary.core.approvals.model import ApprovalRequest, ApprovalRequestState
+from ostiary.core.approvals.reminders import REMINDER_WORKING_DAYS
 from ostiary.core.consent.model import EWS_ENDS_ON, Consent, ConsentState
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.errors import NotFound
+from ostiary.core.kernel.ids import parse_reference
 from ostiary.core.tenants.model import BindingState, Tenant
-from ostiary.entrypoints.cli.answers import JSONOption, OrganizationOption, advise, print_json
+from ostiary.entrypoints.cli.answers import (
+    JSONOption,
+    OrganizationOption,
+    advise,
+    command_line_actor,
+    print_json,
+)
 from ostiary.entrypoints.cli.runtime import run_with_services
 from ostiary.entrypoints.cli.table import print_table
+
+RequestArgument = Annotated[str, typer.Argument(help="Reference (AR-…) or id of the request.")]
 
 approval = typer.Typer(help="Microsoft approval of a customer.", no_args_is_help=True)
 requests = typer.Typer(help="Approval requests of a customer.", no_args_is_help=True)
@@ -145,6 +155,62 @@ def list_requests(
     )
 
 
+@requests.command("remind", epilog="Next: ostiary requests list")
+def remind(request: RequestArgument, organization: OrganizationOption, as_json: JSONOption = False) -> None:
+    """Mail a reminder to the administrator now, in place of the next planned one.
+
+    Examples:
+
+        ostiary requests remind AR-5H2R-9WTB --org hv
+    """
+
+    async def use(services: Services) -> ApprovalRequest:
+        found = await _find_request(services, organization, request)
+        return await services.approvals.remind_administrator(
+            found.id, organization_id=found.organization_id, actor=command_line_actor()
+        )
+
+    reminded = run_with_services(use, as_json=as_json)
+    if as_json:
+        print_json({"ok": True, "request": _request_document(reminded)})
+        return
+    print(f"{reminded.reference}: a mail to {reminded.sent_to} is on its way.")
+    left = len(REMINDER_WORKING_DAYS) - reminded.reminders_sent
+    advise("No reminder is left after this one." if left <= 0 else f"{left} more can follow, never more.")
+
+
+@requests.command("cancel", epilog="Next: ostiary requests list --all")
+def cancel(request: RequestArgument, organization: OrganizationOption, as_json: JSONOption = False) -> None:
+    """End a request for everybody who waits for it.
+
+    Examples:
+
+        ostiary requests cancel AR-5H2R-9WTB --org hv
+    """
+
+    async def use(services: Services) -> ApprovalRequest:
+        found = await _find_request(services, organization, request)
+        await services.approvals.cancel_for(
+            found.id, organization_id=found.organization_id, actor=command_line_actor()
+        )
+        return await _find_request(services, organization, request)
+
+    ended = run_with_services(use, as_json=as_json)
+    if as_json:
+        print_json({"ok": True, "request": _request_document(ended)})
+        return
+    print(f"{ended.reference}: cancelled. The people who waited see it on their page.")
+
+
+async def _find_request(services: Services, organization: str, key: str) -> ApprovalRequest:
+    customer = await services.organizations.resolve(organization)
+    reference = parse_reference(key)
+    for each in await services.approvals.list_for(customer.id):
+        if key == each.id or (reference is not None and reference == each.reference):
+            return each
+    raise NotFound(f"{key} is no request of this customer. List them: ostiary requests list --all")
+
+
 def _words(consent: Consent | None) -> str:
     if consent is None or consent.state is ConsentState.NONE:
         return "not asked"
@@ -176,4 +242,7 @@ def _request_document(request: ApprovalRequest) -> dict[str, Any]:
         "reason": request.reason,
         "sent_to": request.sent_to,
         "created_at": request.created_at.isoformat(),
+        "sent_at": request.sent_at.isoformat() if request.sent_at else None,
+        "by_mail": request.by_mail,
+        "reminders_sent": request.reminders_sent,
     }
