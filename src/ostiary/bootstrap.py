@@ -55,6 +55,8 @@ from ostiary.core.connections.notices import CONNECTION_WRITERS, ConnectionNotic
 from ostiary.core.connections.ports import MailboxProbe
 from ostiary.core.connections.rewrap import KeyRotation
 from ostiary.core.connections.service import ConnectionService
+from ostiary.core.connections.usage import PermissionUsage
+from ostiary.core.connections.watching import MailboxWatch
 from ostiary.core.consent.ports import EWSAvailability
 from ostiary.core.consent.service import ConsentService
 from ostiary.core.kernel.access_method import AccessMethod
@@ -129,6 +131,7 @@ class Services:
     connections: ConnectionService
     connection_health: ConnectionHealth
     incidents: Incidents
+    permission_usage: PermissionUsage
     freezes: Freezes
     key_rotation: KeyRotation
     erasure: Erasure
@@ -216,7 +219,19 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             mailer=_mailer(settings, clock),
         )
         incidents = Incidents(transactions=transactions, clock=clock, entropy=entropy, notices=notices)
-        mailboxes = Mailboxes(transactions=transactions, source=connections)
+        connection_health = ConnectionHealth(
+            transactions=transactions,
+            clock=clock,
+            entropy=entropy,
+            checker=connections,
+            settled=incidents.note,
+        )
+        usage = PermissionUsage(transactions=transactions, clock=clock)
+        mailboxes = Mailboxes(
+            transactions=transactions,
+            source=connections,
+            watcher=MailboxWatch(usage=usage, health=connection_health),
+        )
         yield Services(
             settings=settings,
             clock=clock,
@@ -250,14 +265,9 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             notices=notices,
             connection_notices=ConnectionNotices(transactions=transactions, clock=clock, notices=notices),
             connections=connections,
-            connection_health=ConnectionHealth(
-                transactions=transactions,
-                clock=clock,
-                entropy=entropy,
-                checker=connections,
-                settled=incidents.note,
-            ),
+            connection_health=connection_health,
             incidents=incidents,
+            permission_usage=usage,
             freezes=freezes,
             key_rotation=KeyRotation(transactions=transactions, keys=keys, vault=vault),
             erasure=Erasure(transactions=transactions, clock=clock, keys=keys),

@@ -8,7 +8,7 @@ from datetime import datetime
 from ostiary.core.calendar.model import Calendar, CalendarEvent
 from ostiary.core.calendar.ports import CalendarGateway
 from ostiary.core.calendar.window import EventWindow
-from ostiary.core.connections.mailboxes import Mailboxes, OpenMailbox, Part
+from ostiary.core.connections.mailboxes import Mailboxes, Part
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.page import Page
 
@@ -24,8 +24,12 @@ class CalendarService:
         self, connection_id: str, *, organization_id: str | None, cursor: str | None = None, limit: int = 50
     ) -> Page[Calendar]:
         """Return one page of the mailbox's calendars."""
-        mailbox, gateway = await self._reach(connection_id, organization_id)
-        return await gateway.list_calendars(mailbox.access, cursor=cursor, limit=limit)
+        async with self._mailboxes.use(
+            connection_id, Part.CALENDAR, organization_id=organization_id
+        ) as mailbox:
+            return await self._gateways[mailbox.method].list_calendars(
+                mailbox.access, cursor=cursor, limit=limit
+            )
 
     async def list_events(
         self,
@@ -44,18 +48,14 @@ class CalendarService:
             InvalidRequest: The window is backwards, empty, without a zone, or longer than 730 days.
         """
         window = EventWindow(starts_at, ends_at)
-        mailbox, gateway = await self._reach(connection_id, organization_id)
-        return await gateway.list_events(
-            mailbox.access,
-            starts_at=window.starts_at,
-            ends_at=window.ends_at,
-            calendar_id=calendar_id,
-            cursor=cursor,
-            limit=limit,
-        )
-
-    async def _reach(
-        self, connection_id: str, organization_id: str | None
-    ) -> tuple[OpenMailbox, CalendarGateway]:
-        mailbox = await self._mailboxes.open(connection_id, Part.CALENDAR, organization_id=organization_id)
-        return mailbox, self._gateways[mailbox.method]
+        async with self._mailboxes.use(
+            connection_id, Part.CALENDAR, organization_id=organization_id
+        ) as mailbox:
+            return await self._gateways[mailbox.method].list_events(
+                mailbox.access,
+                starts_at=window.starts_at,
+                ends_at=window.ends_at,
+                calendar_id=calendar_id,
+                cursor=cursor,
+                limit=limit,
+            )

@@ -13,12 +13,8 @@ from ostiary.core.connections.ports import ConnectionTransaction
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
 from ostiary.core.kernel.errors import (
-    AccessBlocked,
-    ConsentRequired,
-    MailboxMissing,
     NotFound,
     OstiaryError,
-    ReauthorizationRequired,
     TemporarilyUnavailable,
     Throttled,
 )
@@ -45,9 +41,6 @@ AT_ONCE: Final = 5
 _JITTER: Final = 0.2
 
 CHECK_JOB: Final = "connections.check_due"
-
-MEANS_SOMETHING: Final = (ReauthorizationRequired, ConsentRequired, AccessBlocked, MailboxMissing)
-"""Errors in use that are worth a check at once; the check decides, not the error."""
 
 
 class CheckSchedule(Protocol):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from ostiary.core.connections.errors import ConnectionNotUsable
 from ostiary.core.connections.machine import words
@@ -12,8 +14,10 @@ from ostiary.core.connections.model import Connection, ConnectionStatus, Mailbox
 from ostiary.core.connections.ports import ConnectionTransaction
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.errors import (
+    AccessBlocked,
     Conflict,
     ConsentRequired,
+    MailboxMissing,
     OstiaryError,
     ReauthorizationRequired,
 )
@@ -33,6 +37,22 @@ class MailboxAccessSource(Protocol):
     async def access(self, connection: Connection) -> MailboxAccess: ...
 
 
+class MailboxWatcher(Protocol):
+    """Hears how mailboxes are used."""
+
+    async def used(self, connection_id: str, method: AccessMethod, part: Part) -> None:
+        """A part of a mailbox was read."""
+        ...
+
+    async def failed(self, connection_id: str) -> None:
+        """It could not be read, for a reason that waiting does not mend."""
+        ...
+
+
+MEANS_SOMETHING: Final = (ReauthorizationRequired, ConsentRequired, AccessBlocked, MailboxMissing)
+"""Errors in use that are worth a check at once; the check decides, not the error (SR-47)."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenMailbox:
     """A mailbox that may be read now."""
@@ -45,10 +65,30 @@ class Mailboxes:
     """Finds a connection within its organization and checks that it can be used."""
 
     def __init__(
-        self, *, transactions: Transactions[ConnectionTransaction], source: MailboxAccessSource
+        self,
+        *,
+        transactions: Transactions[ConnectionTransaction],
+        source: MailboxAccessSource,
+        watcher: MailboxWatcher | None = None,
     ) -> None:
         self._transactions = transactions
         self._source = source
+        self._watcher = watcher
+
+    @asynccontextmanager
+    async def use(
+        self, connection_id: str, part: Part, *, organization_id: str | None
+    ) -> AsyncGenerator[OpenMailbox]:
+        """Open a mailbox for one call of a gateway; the watcher hears how the call ended. Raises what ``open`` raises."""
+        mailbox = await self.open(connection_id, part, organization_id=organization_id)
+        try:
+            yield mailbox
+        except MEANS_SOMETHING:
+            if self._watcher is not None:
+                await self._watcher.failed(connection_id)
+            raise
+        if self._watcher is not None:
+            await self._watcher.used(connection_id, mailbox.method, part)
 
     async def open(self, connection_id: str, part: Part, *, organization_id: str | None) -> OpenMailbox:
         """Return the mailbox behind a connection.

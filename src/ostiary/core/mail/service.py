@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ostiary.core.connections.mailboxes import Mailboxes, OpenMailbox, Part
+from ostiary.core.connections.mailboxes import Mailboxes, Part
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.page import Page
 from ostiary.core.mail.model import MailFolder, Message, MessageSummary
@@ -28,8 +28,10 @@ class MailService:
         limit: int = 100,
     ) -> Page[MailFolder]:
         """Return one page of folders under ``parent_id`` (None: under the mailbox)."""
-        mailbox, gateway = await self._reach(connection_id, organization_id)
-        return await gateway.list_folders(mailbox.access, parent_id=parent_id, cursor=cursor, limit=limit)
+        async with self._mailboxes.use(connection_id, Part.MAIL, organization_id=organization_id) as mailbox:
+            return await self._gateways[mailbox.method].list_folders(
+                mailbox.access, parent_id=parent_id, cursor=cursor, limit=limit
+            )
 
     async def list_messages(
         self,
@@ -42,20 +44,14 @@ class MailService:
         unread_only: bool = False,
     ) -> Page[MessageSummary]:
         """Return one page of a folder's messages, newest first."""
-        mailbox, gateway = await self._reach(connection_id, organization_id)
-        return await gateway.list_messages(
-            mailbox.access, folder_id=folder_id, cursor=cursor, limit=limit, unread_only=unread_only
-        )
+        async with self._mailboxes.use(connection_id, Part.MAIL, organization_id=organization_id) as mailbox:
+            return await self._gateways[mailbox.method].list_messages(
+                mailbox.access, folder_id=folder_id, cursor=cursor, limit=limit, unread_only=unread_only
+            )
 
     async def get_message(
         self, connection_id: str, message_id: str, *, organization_id: str | None
     ) -> Message:
         """Return one whole message."""
-        mailbox, gateway = await self._reach(connection_id, organization_id)
-        return await gateway.get_message(mailbox.access, message_id)
-
-    async def _reach(
-        self, connection_id: str, organization_id: str | None
-    ) -> tuple[OpenMailbox, MailGateway]:
-        mailbox = await self._mailboxes.open(connection_id, Part.MAIL, organization_id=organization_id)
-        return mailbox, self._gateways[mailbox.method]
+        async with self._mailboxes.use(connection_id, Part.MAIL, organization_id=organization_id) as mailbox:
+            return await self._gateways[mailbox.method].get_message(mailbox.access, message_id)

@@ -30,6 +30,7 @@ from ostiary.entrypoints.cli import (
     operators,
     organizations,
     serve,
+    unused_permissions,
     worker,
 )
 from ostiary.entrypoints.cli.outcome import ExitCode
@@ -57,6 +58,7 @@ for register in (
     freeze.register,
     erase.register,
     incidents.register,
+    unused_permissions.register,
     organizations.register,
     members.register,
     links.register,
