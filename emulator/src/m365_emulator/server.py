@@ -160,6 +160,7 @@ class Emulator:
                 if transport is not None:
                     transport.abort()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.world.background.stop()
 
     def catch_signals(self) -> None:
         """From now on SIGINT and SIGTERM end `run_until_stopped`; call it before anybody is told that we are ready."""

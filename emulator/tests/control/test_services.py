@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,8 +16,11 @@ import httpx
 import pytest
 
 from m365_emulator.entra.tokens import issue_access_token
+from m365_emulator.ews.state import state_of
 from m365_emulator.graph.subscriptions import notifier
 from m365_emulator.pytest_plugin import RunningEmulator
+from m365_emulator.server import Emulator
+from m365_emulator.world.world import World
 from sample import CLIENT_ID, HTTP, TOM
 
 COMMAND = str(Path(sys.executable).with_name("m365-emulator"))
@@ -29,8 +34,7 @@ SHAPE = "<t:BaseShape>IdOnly</t:BaseShape>"
 GET_INBOX = f"<m:FolderShape>{SHAPE}</m:FolderShape><m:FolderIds>{INBOX}</m:FolderIds>"
 
 
-def bearer(emulator: RunningEmulator, audience: str, *scopes: str) -> dict[str, str]:
-    world = emulator.world
+def bearer(world: World, audience: str, *scopes: str) -> dict[str, str]:
     user = world.find_user(TOM)
     assert user is not None
     token, _ = issue_access_token(
@@ -48,7 +52,7 @@ def bearer(emulator: RunningEmulator, audience: str, *scopes: str) -> dict[str, 
 @pytest.fixture
 def graph(m365_emulator: RunningEmulator) -> Callable[..., httpx.Response]:
     """Calls Graph as Tom."""
-    headers = bearer(m365_emulator, "https://graph.microsoft.com", "Mail.ReadWrite")
+    headers = bearer(m365_emulator.world, "https://graph.microsoft.com", "Mail.ReadWrite")
 
     def call(method: str, path: str, json: Any = None) -> httpx.Response:
         url = path if path.startswith("http") else f"{m365_emulator.http_url}/v1.0{path}"
@@ -60,7 +64,7 @@ def graph(m365_emulator: RunningEmulator) -> Callable[..., httpx.Response]:
 @pytest.fixture
 def ews(m365_emulator: RunningEmulator) -> Callable[[str, str], str]:
     """Calls an operation of EWS as Tom."""
-    headers = bearer(m365_emulator, "https://outlook.office365.com", "EWS.AccessAsUser.All")
+    headers = bearer(m365_emulator.world, "https://outlook.office365.com", "EWS.AccessAsUser.All")
 
     def call(operation: str, content: str) -> str:
         envelope = (
@@ -230,6 +234,34 @@ def test_ews_subscriptions_are_listed_and_lost(
 
     assert m365_emulator.control("POST", "/services/ews/lose-subscriptions", {}) == {"lost": 1}
     assert m365_emulator.control("GET", "/subscriptions")["ews"] == []
+
+
+async def test_nothing_runs_on_once_the_server_has_stopped_and_subscriptions_are_kept(tmp_path: Path) -> None:
+    before = asyncio.all_tasks()
+    emulator = Emulator(World(), tmp_path)
+    await emulator.start()
+    headers = bearer(emulator.world, "https://outlook.office365.com", "EWS.AccessAsUser.All")
+    # The subscriber hangs: it accepts connections and never answers.
+    with socket.create_server(("127.0.0.1", 0)) as subscriber:
+        request = (
+            f"<s:Envelope {NAMES}><s:Body><m:Subscribe><m:PushSubscriptionRequest><t:FolderIds>{INBOX}</t:FolderIds>"
+            "<t:EventTypes><t:EventType>NewMailEvent</t:EventType></t:EventTypes>"
+            "<t:StatusFrequency>1</t:StatusFrequency>"
+            f"<t:URL>http://127.0.0.1:{subscriber.getsockname()[1]}/</t:URL></m:PushSubscriptionRequest></m:Subscribe>"
+            "</s:Body></s:Envelope>"
+        )
+        async with httpx.AsyncClient(base_url=emulator.http_url, timeout=20, trust_env=False) as client:
+            answer = await client.post(
+                "/EWS/Exchange.asmx", content=request, headers=headers | {"Content-Type": "text/xml"}
+            )
+        assert "NoError" in answer.text
+        await asyncio.sleep(0)
+
+        await emulator.stop()
+
+    assert asyncio.all_tasks() == before
+    [kept] = state_of(emulator.world).subscriptions.all()
+    assert (kept.kind, kept.stop) == ("push", None)
 
 
 def test_the_command_changes_the_services(m365_emulator: RunningEmulator) -> None:

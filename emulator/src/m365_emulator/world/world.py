@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from m365_emulator.world.apps import AppRegistration
+from m365_emulator.world.background import BackgroundTasks
 from m365_emulator.world.clock import Clock
 from m365_emulator.world.faults import Faults
 from m365_emulator.world.first_party import first_party_resources
@@ -53,6 +54,8 @@ class World:
         self.keyring = keyring or KeyRing()
         self.snapshots: dict[str, bytes] = {}
         """Named snapshots; they outlive a reset."""
+        self.background = BackgroundTasks()
+        """What goes on behind the requests; it outlives a reset, and whoever serves the world ends it."""
         self.data_file: Path | None = None
         """Where the world is persisted, if anywhere."""
         self._fill()

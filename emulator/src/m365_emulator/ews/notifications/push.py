@@ -30,7 +30,7 @@ _MAX_ANSWER_BYTES = 64 * 1024
 
 def start_pushing(subscriptions: Subscriptions, subscription: Subscription) -> None:
     """Begin to serve a push subscription on the running event loop, until it is removed or its URL fails for good."""
-    task = asyncio.get_running_loop().create_task(_Pusher(subscriptions, subscription).serve())
+    task = subscriptions.world.background.start(_Pusher(subscriptions, subscription).serve())
     subscription.stop = task.cancel
 
 
@@ -43,7 +43,11 @@ class _Pusher:
         self._outbox = Outbox(subscriptions.world, subscription, asyncio.get_running_loop().time)
 
     async def serve(self) -> None:
-        """Post until the subscriber says stop, cannot be reached, or the subscription is gone."""
+        """Post until the subscriber says stop, cannot be reached, or the subscription is gone.
+
+        Cancelled, it ends without ending the subscription: either that is gone already, or the whole emulator stops,
+        and what it saves then is served again by the next one.
+        """
         loop = asyncio.get_running_loop()
 
         def wake(change: Change) -> None:
@@ -59,14 +63,12 @@ class _Pusher:
                 carry_on = await self._deliver(session, self._status())
                 while carry_on and self._subscriptions.is_alive(self._subscription):
                     carry_on = await self._round(session)
-        except asyncio.CancelledError:
-            raise
         except Exception:
             _log.exception("EWS push subscription failed")
         finally:
             unsubscribe()
             self._subscription.stop = None
-            self._subscriptions.remove(self._subscription)
+        self._subscriptions.remove(self._subscription)
 
     async def _round(self, session: aiohttp.ClientSession) -> bool:
         self._changed.clear()

@@ -196,7 +196,7 @@ class Notifier:
         except RuntimeError:
             return  # Nobody serves yet; what is queued goes out once somebody does.
         if self._task is None or self._task.done() or self._task.get_loop() is not loop:
-            self._task = loop.create_task(self._drain())
+            self._task = self._world.background.start(self._drain())
 
     @property
     def _is_current(self) -> bool:
@@ -230,7 +230,8 @@ class Notifier:
                 self._look_after()
                 for url, posts in self._take_due().items():
                     for at in range(0, len(posts), _BATCH):
-                        sending.add(asyncio.create_task(self._send(session, url, posts[at : at + _BATCH])))
+                        part = self._send(session, url, posts[at : at + _BATCH])
+                        sending.add(self._world.background.start(part))
                 if not sending:
                     break
                 _, sending = await asyncio.wait(
