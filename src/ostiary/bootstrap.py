@@ -16,7 +16,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ostiary import __version__
-from ostiary.adapters.entra.assertion import ClientCredential, ClientSecret, load_certificate
+from ostiary.adapters.entra.assertion import (
+    CertificatePair,
+    ClientCertificate,
+    ClientCredential,
+    ClientSecret,
+    load_certificate,
+)
 from ostiary.adapters.entra.client import EntraAuthorizationServer
 from ostiary.adapters.entra.clouds import Cloud, resolve_cloud
 from ostiary.adapters.ews.availability import EWSAppAvailability
@@ -69,6 +75,7 @@ from ostiary.core.mail.service import MailService
 from ostiary.core.notices.model import Correspondent, Vendor
 from ostiary.core.notices.service import NoticeService
 from ostiary.core.organizations.service import OrganizationService
+from ostiary.core.signin.credentials import CredentialFact
 from ostiary.core.signin.model import AppRegistration, RedirectAddresses, Registrations
 from ostiary.core.signin.ports import AuthorizationServer
 from ostiary.core.signin.service import SignInService
@@ -88,6 +95,7 @@ __all__ = [
     "Services",
     "application",
     "create_key_file",
+    "credential_facts",
     "database_url",
     "downgrade",
     "microsoft_hosts",
@@ -398,20 +406,29 @@ def _mailer(settings: Settings, clock: Clock) -> SMTPMailer | None:
 
 def _credentials(settings: Settings) -> dict[str, ClientCredential]:
     found = {
-        "main": _credential(settings.app_certificate_file, settings.app_secret, settings.app_secret_file)
+        "main": _credential(
+            settings.app_certificate_file,
+            settings.app_certificate_previous_file,
+            settings.app_secret,
+            settings.app_secret_file,
+        )
     }
     if settings.ews_app_client_id is not None:
         found["ews"] = _credential(
-            settings.ews_app_certificate_file, settings.ews_app_secret, settings.ews_app_secret_file
+            settings.ews_app_certificate_file,
+            settings.ews_app_certificate_previous_file,
+            settings.ews_app_secret,
+            settings.ews_app_secret_file,
         )
     return found
 
 
 def _credential(
-    certificate: Path | None, secret: SecretStr | None, secret_file: Path | None
+    certificate: Path | None, previous: Path | None, secret: SecretStr | None, secret_file: Path | None
 ) -> ClientCredential:
     if certificate is not None:
-        return load_certificate(certificate)
+        newer = load_certificate(certificate)
+        return newer if previous is None else CertificatePair(newer, load_certificate(previous))
     if secret is not None:
         return ClientSecret(Secret(secret.get_secret_value()))
     if secret_file is None:
@@ -420,6 +437,33 @@ def _credential(
         return ClientSecret(Secret(secret_file.read_text("utf-8").strip()))
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured(f"The secret file {secret_file} cannot be read.") from error
+
+
+def credential_facts(settings: Settings) -> tuple[CredentialFact, ...]:
+    """Return when each credential ends, without opening anything else.
+
+    Raises:
+        Misconfigured: A file cannot be read.
+    """
+    facts: list[CredentialFact] = []
+    for registration_id, credential in _credentials(settings).items():
+        match credential:
+            case ClientSecret():
+                facts.append(CredentialFact(registration_id, "secret", False, None))
+            case ClientCertificate():
+                facts.append(_certificate_fact(registration_id, credential))
+            case CertificatePair(current, previous):
+                facts.append(_certificate_fact(registration_id, current))
+                facts.append(_certificate_fact(registration_id, previous, is_previous=True))
+    return tuple(facts)
+
+
+def _certificate_fact(
+    registration_id: str, certificate: ClientCertificate, *, is_previous: bool = False
+) -> CredentialFact:
+    return CredentialFact(
+        registration_id, "certificate", is_previous, certificate.expires_at, certificate.thumbprint
+    )
 
 
 async def _open_keys(settings: Settings, entropy: Entropy, clock: Clock, stack: AsyncExitStack) -> KeyService:

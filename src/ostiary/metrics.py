@@ -61,6 +61,13 @@ class Metrics:
             registry=self._registry,
         )
 
+        self.credential_days = Gauge(
+            "ostiary_credential_days_left",
+            "Whole days until the app's certificate ends, by registration; negative once it has.",
+            ("registration",),
+            registry=self._registry,
+        )
+
     def render(self) -> bytes:
         """Return the text that Prometheus reads."""
         return generate_latest(self._registry)

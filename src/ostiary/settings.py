@@ -96,6 +96,9 @@ class Settings(BaseSettings):
     app_certificate_file: Path | None = Field(
         None, description="PEM file with the private key and certificate the registration knows (preferred)."
     )
+    app_certificate_previous_file: Path | None = Field(
+        None, description="The certificate being replaced, as PEM; tried when the new one is not known yet."
+    )
     app_secret: SecretStr | None = Field(
         None, description="Client secret; needs `OSTIARY_ALLOW_CLIENT_SECRET=true`."
     )
@@ -107,6 +110,9 @@ class Settings(BaseSettings):
         None, description="Own registration for EWS; empty means one registration for both."
     )
     ews_app_certificate_file: Path | None = Field(None, description="As above, for the EWS registration.")
+    ews_app_certificate_previous_file: Path | None = Field(
+        None, description="As above, for the EWS registration."
+    )
     ews_app_secret: SecretStr | None = Field(None, description="As above, for the EWS registration.")
     ews_app_secret_file: Path | None = Field(None, description="As above, for the EWS registration.")
     offer_ews: bool = Field(True, description="Offer EWS at all. It ends on 1 April 2027 either way.")

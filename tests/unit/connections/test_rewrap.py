@@ -105,7 +105,7 @@ async def test_a_refresh_that_was_quicker_wins(world: World, monkeypatch: pytest
 async def test_a_row_that_does_not_open_stays_and_is_reported(world: World) -> None:
     connection = await world.connect()
     (other,) = await copies(world, connection, 1)
-    sealed, version = await stored(world, connection.id)
+    sealed, _ = await stored(world, connection.id)
     async with world.transactions() as tx:
         await tx.refresh_tokens.put(
             other.id, replace(sealed, commitment=b"x" * 32), version=2, at=world.clock.now()

@@ -75,7 +75,26 @@ class ClientCertificate:
         return f"ClientCertificate(thumbprint={self.thumbprint!r}, expires_at={self.expires_at!r})"
 
 
-ClientCredential = ClientSecret | ClientCertificate
+@dataclass(frozen=True, slots=True)
+class CertificatePair:
+    """Two certificates that live at once while one replaces the other."""
+
+    current: ClientCertificate
+    previous: ClientCertificate
+
+
+ClientCredential = ClientSecret | ClientCertificate | CertificatePair
+
+
+def in_order(credential: ClientCredential, now: datetime) -> tuple[ClientSecret | ClientCertificate, ...]:
+    """Return what to try, best first: the newer certificate, then the older one while it is valid.
+
+    Microsoft may not know the new one yet, or somebody removed the old one too early; either way one of them works.
+    """
+    if not isinstance(credential, CertificatePair):
+        return (credential,)
+    both = (credential.current, credential.previous)
+    return tuple(each for each in both if now < each.expires_at) or both[:1]
 
 
 def load_certificate(path: Path) -> ClientCertificate:

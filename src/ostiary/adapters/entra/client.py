@@ -12,7 +12,7 @@ import aiohttp
 import orjson
 
 from ostiary.adapters.entra import urls
-from ostiary.adapters.entra.assertion import ClientCredential
+from ostiary.adapters.entra.assertion import ClientCredential, in_order
 from ostiary.adapters.entra.clouds import Cloud
 from ostiary.adapters.entra.errors import parse_token_error, translate
 from ostiary.adapters.entra.id_token import IdTokenVerifier
@@ -212,15 +212,24 @@ class EntraAuthorizationServer:
         if credential is None:
             raise Misconfigured("There is no credential for this app registration.", reason="our_fault")
         url = urls.token_url(self._cloud, authority)
-        identity = credential.form(
-            client_id=registration.client_id, audience=url, now=self._clock.now(), entropy=self._entropy
-        )
-        status, headers, content = await self._exchange("POST", url, form={**form, **identity})
-        body = _decoded(content)
-        if status == 200 and isinstance(body, dict):
-            return cast("dict[str, Any]", body)
-        error = parse_token_error(body) if status != 200 else None
-        raise translate(status, error, where=where, retry_after_seconds=_seconds(headers.get("Retry-After")))
+        failure: Exception = _unavailable()
+        now = self._clock.now()
+        for proof in in_order(credential, now):
+            identity = proof.form(
+                client_id=registration.client_id, audience=url, now=now, entropy=self._entropy
+            )
+            status, headers, content = await self._exchange("POST", url, form={**form, **identity})
+            body = _decoded(content)
+            if status == 200 and isinstance(body, dict):
+                return cast("dict[str, Any]", body)
+            error = parse_token_error(body) if status != 200 else None
+            failure = translate(
+                status, error, where=where, retry_after_seconds=_seconds(headers.get("Retry-After"))
+            )
+            # Nothing else is tried twice: only who we are is in doubt, and nothing was used up yet.
+            if error is None or error.error != "invalid_client":
+                break
+        raise failure
 
     async def _fetch_keys(self) -> object:
         status, _, content = await self._exchange("GET", urls.keys_url(self._cloud), form=None)

@@ -15,8 +15,16 @@ import aiohttp
 import typer
 
 from ostiary import __version__
-from ostiary.bootstrap import Services, application, database_url, microsoft_hosts, schema_state
+from ostiary.bootstrap import (
+    Services,
+    application,
+    credential_facts,
+    database_url,
+    microsoft_hosts,
+    schema_state,
+)
 from ostiary.core.kernel.errors import OstiaryError
+from ostiary.core.signin.credentials import ALARM_DAYS, newest
 from ostiary.core.signin.model import FlowKind, RedirectAddresses
 from ostiary.entrypoints.cli.outcome import ExitCode
 from ostiary.entrypoints.cli.runtime import read_settings
@@ -103,11 +111,24 @@ def _settings(settings: Settings) -> Finding:
 
 
 def _credential(settings: Settings) -> Finding:
-    if settings.app_certificate_file is not None:
-        return Finding("credential", True, f"certificate from {settings.app_certificate_file}")
-    return Finding(
-        "credential", True, "client secret", "A certificate is safer: set OSTIARY_APP_CERTIFICATE_FILE."
+    try:
+        facts = newest(credential_facts(settings))
+    except OstiaryError as error:
+        return Finding("credential", False, error.message)
+    now = datetime.now(UTC)
+    words = ", ".join(
+        fact.kind if fact.expires_at is None else f"{fact.kind} until {fact.expires_at:%Y-%m-%d}"
+        for fact in facts
     )
+    alarms = [alarm for alarm in (fact.alarm(now) for fact in facts) if alarm is not None]
+    if alarms:
+        advice = "Add a new certificate at Microsoft, then set it beside the one it replaces."
+        return Finding("credential", min(alarms) > min(ALARM_DAYS), words, advice)
+    if any(fact.kind == "secret" for fact in facts):
+        return Finding(
+            "credential", True, words, "A certificate is safer: set OSTIARY_APP_CERTIFICATE_FILE."
+        )
+    return Finding("credential", True, words)
 
 
 async def _schema(settings: Settings) -> Finding:

@@ -11,6 +11,7 @@ from ostiary.core.connections.erase import ERASE_JOB
 from ostiary.core.connections.health import CHECK_JOB
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.organizations.service import LICENCES_TAKEN_JOB
+from ostiary.entrypoints.worker.credentials import watch_credentials
 from ostiary.entrypoints.worker.licences import pause_without_licence
 
 Arguments = Mapping[str, str]
@@ -90,6 +91,7 @@ JOBS: Final[tuple[Job, ...]] = (
         "connections.recheck_waiting",
         lambda services, given: services.connections.recheck_waiting(given["organization_id"]),
     ),
+    Job("credentials.watch", lambda services, _: watch_credentials(services), "41 6 * * *"),
     Job("keys.rewrap", lambda services, _: services.key_rotation.rewrap(), "*/10 * * * *"),
     Job(ERASE_JOB, lambda services, given: services.erasure.finish(given["organization_id"])),
     Job(
