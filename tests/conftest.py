@@ -228,7 +228,7 @@ def emulator_process(site_url: str) -> Iterator[Emulator]:
 
 def redirect_addresses(site_url: str) -> list[str]:
     """Return the addresses Microsoft may send browsers back to, for one registration and for two."""
-    pages = ("admin-consent", "connect", "console")
+    pages = ("admin-consent", "connect", "console", "trust")
     return [f"{site_url}/{page}/return/{registration}" for registration in ("main", "ews") for page in pages]
 
 

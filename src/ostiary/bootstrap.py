@@ -61,6 +61,7 @@ from ostiary.core.connections.notices import CONNECTION_WRITERS, ConnectionNotic
 from ostiary.core.connections.ports import MailboxProbe
 from ostiary.core.connections.rewrap import KeyRotation
 from ostiary.core.connections.service import ConnectionService
+from ostiary.core.connections.trust import TrustService
 from ostiary.core.connections.usage import PermissionUsage
 from ostiary.core.connections.watching import MailboxWatch
 from ostiary.core.consent.ports import EWSAvailability
@@ -139,6 +140,7 @@ class Services:
     connections: ConnectionService
     connection_health: ConnectionHealth
     incidents: Incidents
+    trust: TrustService
     permission_usage: PermissionUsage
     freezes: Freezes
     key_rotation: KeyRotation
@@ -275,6 +277,15 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             connections=connections,
             connection_health=connection_health,
             incidents=incidents,
+            trust=TrustService(
+                transactions=transactions,
+                clock=clock,
+                entropy=entropy,
+                sign_in=signin,
+                directory=microsoft.directory,
+                registrations=registrations,
+                connections=connections,
+            ),
             permission_usage=usage,
             freezes=freezes,
             key_rotation=KeyRotation(transactions=transactions, keys=keys, vault=vault),

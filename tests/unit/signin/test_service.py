@@ -227,4 +227,5 @@ def test_redirect_addresses_name_flow_and_registration(sign_in: SignInService) -
         FlowKind.ADMIN_CONFIRM: "https://connect.larkspur.example/admin-consent/return/ews",
         FlowKind.CONNECT: "https://connect.larkspur.example/connect/return/ews",
         FlowKind.CONSOLE: "https://console.larkspur.example/console/return/ews",
+        FlowKind.TRUST: "https://connect.larkspur.example/trust/return/ews",
     }

@@ -17,6 +17,7 @@ from ostiary.adapters.sql import (
     permission_uses,
     signin,
     tenants,
+    trust_sessions,
 )
 from ostiary.adapters.sql.schema import metadata
 
@@ -38,4 +39,5 @@ __all__ = [
     "permission_uses",
     "signin",
     "tenants",
+    "trust_sessions",
 ]

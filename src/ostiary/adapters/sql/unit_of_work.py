@@ -32,6 +32,7 @@ from ostiary.adapters.sql.roster import SQLRoster
 from ostiary.adapters.sql.sealed_tokens import SQLSealedTokenStore
 from ostiary.adapters.sql.signin import SQLAuthorizationRequestStore
 from ostiary.adapters.sql.tenants import SQLTenantStore
+from ostiary.adapters.sql.trust_sessions import SQLTenantConnections, SQLTrustSessionStore
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
 
@@ -95,6 +96,14 @@ class UnitOfWork:
     @property
     def connect_sessions(self) -> SQLConnectSessionStore:
         return SQLConnectSessionStore(self._connection)
+
+    @property
+    def trust_sessions(self) -> SQLTrustSessionStore:
+        return SQLTrustSessionStore(self._connection)
+
+    @property
+    def tenant_connections(self) -> SQLTenantConnections:
+        return SQLTenantConnections(self._connection)
 
     @property
     def roster(self) -> SQLRoster:

@@ -28,6 +28,8 @@ class FlowKind(StrEnum):
     """The sign-in right after it that proves tenant, person and scopes."""
     CONNECT = "connect"
     CONSOLE = "console"
+    TRUST = "trust"
+    """A customer's own IT, looking at who is connected; no seat needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class RedirectAddresses:
         """Return the exact redirect URI of one kind of flow; the operator registers it at Microsoft."""
         if kind is FlowKind.CONSOLE:
             return f"{self.console_url.rstrip('/')}/console/return/{registration_id}"
-        page = "connect" if kind is FlowKind.CONNECT else "admin-consent"
+        page = {FlowKind.CONNECT: "connect", FlowKind.TRUST: "trust"}.get(kind, "admin-consent")
         return f"{self.public_url.rstrip('/')}/{page}/return/{registration_id}"
 
 

@@ -88,7 +88,7 @@ def redirect_addresses(settings: Settings) -> list[str]:
     """Return every address Microsoft may send a browser back to."""
     addresses = RedirectAddresses(settings.public_url, settings.effective_console_url)
     registrations = ["main"] if settings.ews_app_client_id is None else ["main", "ews"]
-    kinds = (FlowKind.ADMIN_CONSENT, FlowKind.CONNECT, FlowKind.CONSOLE)
+    kinds = (FlowKind.ADMIN_CONSENT, FlowKind.CONNECT, FlowKind.CONSOLE, FlowKind.TRUST)
     return [addresses.redirect_uri(kind, name) for name in registrations for kind in kinds]
 
 
