@@ -387,3 +387,22 @@ async def test_anybody_of_the_directory_who_connects_proves_it_where_nobody_coul
     assert await world.approvals.resolve(
         organization_id="org_1", method=AccessMethod.GRAPH, member_id="mem_2"
     )
+
+
+async def test_pages_may_say_that_the_asker_was_mailed_only_of_members(world: World) -> None:
+    assert await world.approvals.mails_asker("org_1", "mem_2")
+    assert not await world.approvals.mails_asker("org_1", "op_1")
+    assert not await world.approvals.mails_asker("org_1", None)
+
+
+async def test_who_waited_for_something_else_hears_of_the_approval_they_asked_for(
+    world: World, clock: MovableClock
+) -> None:
+    await ask(world, "mem_2", method=AccessMethod.EWS, by_mail=False)
+    issued = await world.approvals._links.create(
+        organization_id="org_1", asked_by_name="Dana Okafor", asked_by_member_id="mem_2", actor=SYSTEM
+    )
+    made = await attempt(world, clock, link_id=issued.link.id)
+    await world.approvals.progress.announce(made.id)
+    (mail,) = await world.deliver()
+    assert mail.to.address == "p2@harbourvale.example"

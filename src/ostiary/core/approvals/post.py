@@ -198,7 +198,11 @@ class ApprovalPost:
         waits = await tx.approval_requests.find_latest_for_member(
             organization_id=organization.id, member_id=link.asked_by_member_id
         )
-        if waits is not None:
+        if (
+            waits is not None
+            and waits.method is attempt.method
+            and (waits.resolved_at is None or waits.resolved_at >= attempt.created_at)
+        ):
             # They hear of it as one of those who wait.
             return
         try:

@@ -15,6 +15,7 @@ from ostiary.core.approvals.model import (
     ApprovalRequestState,
     Waiter,
 )
+from ostiary.core.approvals.on_behalf import OnBehalf
 from ostiary.core.approvals.ports import ApprovalTransaction
 from ostiary.core.approvals.post import ApprovalPost
 from ostiary.core.approvals.progress import LOOK_JOB, ApprovalProgress
@@ -59,6 +60,7 @@ class ApprovalService:
         self._entropy = entropy
         self._links = links
         self._post = ApprovalPost(clock=clock, links=links, notices=notices, registrations=registrations)
+        self.on_behalf = OnBehalf(transactions=transactions, clock=clock, post=self._post)
         self.progress = ApprovalProgress(
             transactions=transactions,
             clock=clock,
@@ -329,6 +331,17 @@ class ApprovalService:
                 else await tx.organizations.get(attempt.organization_id)
             )
             return await self._post.send_record(tx, attempt, organization)
+
+    async def mails_asker(self, organization_id: str, member_id: str | None) -> bool:
+        """Whether the person who made a link hears of its approval by mail: only members can be written to."""
+        if not self._post.is_on or member_id is None:
+            return False
+        async with self._transactions() as tx:
+            try:
+                await tx.members.get(member_id, organization_id=organization_id)
+            except NotFound:
+                return False
+        return True
 
     async def record_was_mailed(self, attempt_id: str) -> bool:
         """Whether the record of an approval was mailed, or is about to be."""

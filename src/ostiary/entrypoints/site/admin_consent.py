@@ -215,6 +215,10 @@ async def show_done(request: Request, reference: str) -> Response:
         support=support_lines(attempt),
         sends_mail=services(request).approvals.sends_mail,
         record_mailed=await services(request).approvals.record_was_mailed(attempt.id),
+        asker_mailed=view.link is not None
+        and await services(request).approvals.mails_asker(
+            view.link.organization_id, view.link.asked_by_member_id
+        ),
     )
 
 
