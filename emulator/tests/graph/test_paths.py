@@ -96,3 +96,8 @@ def test_folder_below_folders_is_reached_either_way(client: GraphClient) -> None
     assert client.get(path)["id"] == grandchild["id"]
     assert client.get(f"{path}/messages?$count=true")["@odata.count"] == grandchild["totalItemCount"]
     assert client.get("/me/mailFolders('INBOX')?$expand=childFolders")["childFolders"]
+
+
+def test_a_line_break_in_a_path_is_an_error_of_graph(client: GraphClient) -> None:
+    assert client.refused("GET", "/me/messages/a%0Ab") == (400, "ErrorInvalidIdMalformed")
+    assert client.refused("GET", "/me/%0A") == (400, "BadRequest")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.routing import BaseRoute, Route
 
 from m365_emulator.world.world import World
@@ -43,6 +44,12 @@ _MODULES = (
 )
 
 
+class _AnyPath(PathConvertor):
+    """A path with whatever in it: Starlette's own stops at a line break."""
+
+    regex = r"[\s\S]*"
+
+
 def operation_table() -> OperationTable:
     """Return the table of all operations."""
     table = OperationTable()
@@ -54,16 +61,17 @@ def operation_table() -> OperationTable:
 
 def routes(world: World) -> list[BaseRoute]:
     """Return the routes of Graph for a world."""
+    register_url_convertor("anypath", _AnyPath())
     table = operation_table()
     app = GraphApp(world, table)
     for row in Batch(app.answer).operations.rows:
         table.add(row)
     found: list[BaseRoute] = []
     found += [
-        Route(f"/{version}/{{rest:path}}", app.__call__, methods=METHODS) for version in ("v1.0", "V1.0")
+        Route(f"/{version}/{{rest:anypath}}", app.__call__, methods=METHODS) for version in ("v1.0", "V1.0")
     ]
-    found.append(Route("/beta/{rest:path}", app.refuse_version, methods=METHODS))
-    found.append(Route(f"{UPLOAD_PATH}/{{rest:path}}", UploadApp(world).__call__, methods=METHODS))
+    found.append(Route("/beta/{rest:anypath}", app.refuse_version, methods=METHODS))
+    found.append(Route(f"{UPLOAD_PATH}/{{rest:anypath}}", UploadApp(world).__call__, methods=METHODS))
     return found
 
 
