@@ -70,6 +70,10 @@ async def serve_until_stopped(settings: Settings) -> None:
         running: set[asyncio.Task[None]] = {asyncio.create_task(web.run(), name="web")}
         if settings.workers_inside:
             running.add(await stack.enter_async_context(running_worker(services)))
+        # The socket listens only once the server has started: who reads the line below may connect.
+        starting = asyncio.create_task(web.started())
+        await asyncio.wait({starting, *running}, return_when=asyncio.FIRST_COMPLETED)
+        starting.cancel()
         address = listener.getsockname()
         log.info("serving", host=address[0], port=address[1], public_url=settings.public_url)
 
