@@ -75,6 +75,7 @@ from ostiary.core.mail.ports import MailGateway
 from ostiary.core.mail.service import MailService
 from ostiary.core.notices.model import Correspondent, Vendor
 from ostiary.core.notices.service import NoticeService
+from ostiary.core.organizations.people_import import PeopleImport
 from ostiary.core.organizations.service import OrganizationService
 from ostiary.core.signin.credentials import CredentialFact
 from ostiary.core.signin.model import AppRegistration, RedirectAddresses, Registrations
@@ -131,6 +132,7 @@ class Services:
     signin: SignInService
     tenants: TenantService
     organizations: OrganizationService
+    people_import: PeopleImport
     access: AccessService
     audit: AuditService
     consent: ConsentService
@@ -253,6 +255,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             signin=signin,
             tenants=tenants,
             organizations=OrganizationService(transactions=transactions, clock=clock, entropy=entropy),
+            people_import=PeopleImport(transactions=transactions, clock=clock, entropy=entropy),
             access=AccessService(
                 transactions=transactions,
                 clock=clock,

@@ -195,6 +195,7 @@ def console_pages(customer: Customer) -> list[str]:
         "/console/members?q=Person",
         "/console/members?status=failing",
         "/console/members/new",
+        "/console/members/import",
         f"/console/members/{customer.people[0].id}",
         "/console/connections",
         "/console/connections?status=failing",

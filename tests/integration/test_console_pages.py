@@ -53,6 +53,18 @@ class Person:
             headers=self._headers() | {"Sec-Fetch-Site": "same-origin"},
         )
 
+    async def upload(self, path: str, data: bytes) -> httpx.Response:
+        """Choose a file on one of our forms and send it."""
+        page = await self.open(path)
+        token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+        assert token is not None
+        return await self._client.post(
+            path,
+            data={"csrf_token": token[1]},
+            files={"file": ("people.csv", data, "text/csv")},
+            headers=self._headers() | {"Sec-Fetch-Site": "same-origin"},
+        )
+
     def _headers(self) -> dict[str, str]:
         # Browsers send secure cookies to http://localhost; httpx does not.
         kept = {cookie.name: cookie.value for cookie in self._client.cookies.jar}
@@ -113,6 +125,39 @@ async def test_every_page_renders_for_the_admin_and_shows_nothing_of_another_org
             assert "Harbour & Vale" in text or path == "/console/account", path
             for trace in other.traces:
                 assert trace not in text, (path, trace)
+
+
+async def test_an_import_saves_nothing_until_apply(
+    open_as: OpenAs, running: Services, harbour: Customer
+) -> None:
+    path = "/console/members/import"
+    data = 'email,name,id,licence\nnew@hv.example,"New <b>One</b>, Ltd",n1,yes\nu1@hv.example,Renamed,u1,\n'
+
+    async def names() -> set[str]:
+        page = await running.organizations.list_members(organization_id=harbour.organization.id, limit=200)
+        return {member.display_name for member in page.items}
+
+    before = await names()
+    async with open_as(harbour.session) as dana:
+        shown = await dana.upload(path, data.encode())
+        assert shown.status_code == 200, shown.text
+        assert "1 added, 1 changed" in shown.text
+        assert "New &lt;b&gt;One" in shown.text
+        assert await names() == before
+        [form] = [form for form in html.fromstring(shown.text).forms if form.get("action").endswith("/apply")]
+        fields = {name: value for name, value in form.form_values() if name != "csrf_token"}
+        answer = await dana.send(f"{path}/apply", fields | {"fingerprint": "0" * 64})
+        assert answer.status_code == 409
+        assert await names() == before
+        assert (await dana.send(f"{path}/apply", fields)).status_code == 303
+        assert await names() - before == {"New <b>One</b>, Ltd", "Renamed"}
+
+        wrong = await dana.upload(path, b"email,name\n=1+1,Nobody\n")
+        assert "begins like a spreadsheet formula" in wrong.text
+        assert "Apply</button>" not in wrong.text
+        assert (await dana.upload(path, b"\xff\xfe")).status_code == 400
+        assert (await dana.upload(path, b"x" * (600 * 1024))).status_code == 400
+        assert (await dana.upload(path, b"x" * (2 * 1024 * 1024))).status_code == 413
 
 
 async def test_objects_of_another_organization_look_like_missing_ones(

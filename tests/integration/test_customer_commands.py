@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,6 +91,25 @@ async def test_customer_with_people_and_licences_is_set_up_from_a_shell(ostiary:
     code, out, _ = await ostiary("org", "list")
     assert code == 0
     assert out.splitlines()[1].split()[0] == "hv"
+
+
+async def test_a_file_of_people_is_shown_first_and_saved_without_dry_run(
+    ostiary: Command, tmp_path: Path
+) -> None:
+    await ostiary("org", "create", "hv", "Harbour & Vale")
+    file = tmp_path / "people.csv"
+    file.write_text(f"email,name,id,licence\n{TOM},Tom Ellis,u1,yes\n{DANA},=HYPERLINK(1),u2,\n")
+    words = ("members", "import", "--org", "hv", str(file))
+    code, _, err = await ostiary(*words)
+    assert code == 2
+    assert "line 3, name: This begins like a spreadsheet formula." in err
+    file.write_text(f"email,name,id,licence\n{TOM},Tom Ellis,u1,yes\n")
+    plan = await ostiary.json(*words, "--dry-run")
+    assert (plan["added"], plan["saved"]) == (["u1"], False)
+    assert (await ostiary.json("members", "list", "--org", "hv"))["members"] == []
+    assert (await ostiary.json(*words))["saved"]
+    [tom] = (await ostiary.json("members", "list", "--org", "hv"))["members"]
+    assert (tom["external_id"], tom["licensed"]) == ("u1", True)
 
 
 async def test_wrong_customers_and_people_have_the_exit_code_of_not_found(ostiary: Command) -> None:

@@ -222,10 +222,12 @@ class ConnectionService:
             return await self._store_refusal(connection, error, actor)
         return await self._store_success(connection, facts, actor)
 
-    async def pause(self, connection_id: str, *, organization_id: str | None, actor: Actor) -> Connection:
+    async def pause(
+        self, connection_id: str, *, organization_id: str | None, actor: Actor, reason: str | None = None
+    ) -> Connection:
         """Stop using the connection until it is resumed; its sign-in is kept. Pausing twice is no fault."""
         return await self._move(
-            connection_id, organization_id, ConnectionEvent.PAUSED, ConnectionStatus.PAUSED, actor
+            connection_id, organization_id, ConnectionEvent.PAUSED, ConnectionStatus.PAUSED, actor, reason
         )
 
     async def resume(self, connection_id: str, *, organization_id: str | None, actor: Actor) -> Connection:
@@ -374,6 +376,7 @@ class ConnectionService:
         event: ConnectionEvent,
         target: ConnectionStatus,
         actor: Actor,
+        reason: str | None = None,
     ) -> Connection:
         now = self._clock.now()
         async with self._transactions() as tx:
@@ -382,7 +385,7 @@ class ConnectionService:
             )
             if current.status is target:
                 return current
-            current = transition(current, event, now=now)
+            current = transition(current, event, now=now, reason=reason)
             await tx.connections.save(current)
             await tx.audit.record(
                 f"connection.{event.value}",
@@ -391,6 +394,7 @@ class ConnectionService:
                 organization_id=current.organization_id,
                 object_id=current.id,
                 reference=current.reference,
+                reason=reason,
             )
         self.tokens.forget(current.id)
         return current

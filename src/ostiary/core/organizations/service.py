@@ -21,6 +21,9 @@ from ostiary.core.organizations.ports import OrganizationTransaction
 LICENCES_TAKEN_JOB: Final = "licences.taken"
 """Queued with ``organization_id`` and ``member_id``: what the person connected is paused."""
 
+LICENCES_GIVEN_JOB: Final = "licences.given"
+"""The same when a licence is given: what was paused for want of one goes on."""
+
 
 class OrganizationService:
     """Use cases of organizations."""
@@ -287,6 +290,9 @@ class OrganizationService:
             changed = tuple(replace(member, licensed=True) for member in without)
             for member in changed:
                 await transaction.members.save(member)
+                await transaction.jobs.enqueue(
+                    LICENCES_GIVEN_JOB, {"organization_id": organization_id, "member_id": member.id}
+                )
                 await transaction.audit.record(
                     "member.licence_given",
                     f"{member.display_name} got a licence.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +12,8 @@ from ostiary.bootstrap import Services
 from ostiary.core.access.model import OneTimeLink
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.organizations.model import Member, MemberRole
+from ostiary.core.organizations.people_file import MOST_BYTES
+from ostiary.core.organizations.people_import import ChangeKind, ImportPlan
 from ostiary.entrypoints.cli.answers import (
     JSONOption,
     OrganizationOption,
@@ -17,6 +21,8 @@ from ostiary.entrypoints.cli.answers import (
     command_line_actor,
     print_json,
 )
+from ostiary.entrypoints.cli.outcome import ExitCode
+from ostiary.entrypoints.cli.plain_text import one_line
 from ostiary.entrypoints.cli.runtime import run_with_services
 from ostiary.entrypoints.cli.table import print_table
 
@@ -72,6 +78,49 @@ def add(
     print(f"{member.id}  {member.display_name}")
     if not is_new:
         advise("There was such a member already; nothing was changed.")
+
+
+@members.command("import", epilog="Next: ostiary members list")
+def import_members(
+    organization: OrganizationOption,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV in UTF-8: email, name, and maybe id, role, licence.", dir_okay=False, exists=True
+        ),
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what it would do.")] = False,
+    as_json: JSONOption = False,
+) -> None:
+    """Add and change people from a CSV file: all of it or nothing. Nobody is removed.
+
+    Examples:
+
+        ostiary members import --org hv people.csv --dry-run
+
+        ostiary members import --org hv people.csv
+    """
+    with file.open("rb") as opened:
+        # One byte more than allowed tells a file that is too large, without reading all of it.
+        data = opened.read(MOST_BYTES + 1)
+
+    async def use(services: Services) -> ImportPlan:
+        found = await services.organizations.resolve(organization)
+        plan = await services.people_import.preview(data, organization_id=found.id)
+        if dry_run or plan.errors or plan.lacks_seats:
+            return plan
+        return await services.people_import.apply(
+            data, organization_id=found.id, fingerprint=plan.fingerprint, actor=command_line_actor()
+        )
+
+    plan = run_with_services(use, as_json=as_json)
+    saved = not dry_run and not plan.errors and not plan.lacks_seats
+    if as_json:
+        print_json(_plan_document(plan, saved=saved))
+    else:
+        _print_plan(plan, saved=saved)
+    if plan.errors or plan.lacks_seats:
+        raise typer.Exit(ExitCode.WRONG_USAGE if plan.errors else ExitCode.CONFLICT)
 
 
 @members.command("list", epilog="Next: ostiary members licence give")
@@ -202,6 +251,39 @@ def _change(organization: str, who: list[str], *, giving: bool, as_json: bool) -
         print(f"{each.display_name}: licence {'given' if giving else 'taken'}")
     if not changed:
         advise("Nothing to change.")
+
+
+def _print_plan(plan: ImportPlan, *, saved: bool) -> None:
+    for error in plan.errors:
+        print(
+            f"line {error.line}{f', {error.column}' if error.column else ''}: {error.words}", file=sys.stderr
+        )
+    for change in plan.of(ChangeKind.ADDED, ChangeKind.CHANGED):
+        said = f": {'; '.join(change.words)}" if change.words else ""
+        print(
+            f"line {change.line}  {change.kind.value}  {one_line(change.after.display_name)}{one_line(said)}"
+        )
+    if plan.lacks_seats:
+        advise(f"This needs {plan.seats_wanted} licences, and there are {plan.seat_count}.")
+    advise("Saved." if saved else "Nothing was saved.")
+
+
+def _plan_document(plan: ImportPlan, *, saved: bool) -> dict[str, Any]:
+    return {
+        "ok": not plan.errors and not plan.lacks_seats,
+        "saved": saved,
+        "added": [change.after.external_id for change in plan.of(ChangeKind.ADDED)],
+        "changed": [
+            {"external_id": change.after.external_id, "what": list(change.words)}
+            for change in plan.of(ChangeKind.CHANGED)
+        ],
+        "same": len(plan.of(ChangeKind.SAME)),
+        "errors": [
+            {"line": error.line, "column": error.column, "what": error.words} for error in plan.errors
+        ],
+        "seats_wanted": plan.seats_wanted,
+        "seat_count": plan.seat_count,
+    }
 
 
 def _document(member: Member) -> dict[str, Any]:

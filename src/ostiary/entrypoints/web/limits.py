@@ -17,6 +17,18 @@ API_LIMIT_BYTES: Final = 4 * 1024 * 1024
 """JSON of the API; attachments travel in sessions of their own."""
 
 
+UPLOAD_LIMIT_BYTES: Final = 1024 * 1024
+"""A file of people and its form."""
+
+_UPLOADS: Final = ("/console/members/import", "/console/members/import/apply")
+
+
+def _limit(path: str, api_prefix: str) -> int:
+    if path.startswith(api_prefix + "/"):
+        return API_LIMIT_BYTES
+    return UPLOAD_LIMIT_BYTES if path in _UPLOADS else FORM_LIMIT_BYTES
+
+
 class _TooLarge(Exception):
     pass
 
@@ -32,7 +44,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = API_LIMIT_BYTES if scope["path"].startswith(self._api_prefix + "/") else FORM_LIMIT_BYTES
+        limit = _limit(scope["path"], self._api_prefix)
         announced = Headers(scope=scope).get("content-length", "0")
         if not announced.isascii() or not announced.isdigit() or int(announced) > limit:
             await self._refuse(scope, receive, send)

@@ -10,9 +10,13 @@ from ostiary.bootstrap import Services
 from ostiary.core.connections.erase import ERASE_JOB
 from ostiary.core.connections.health import CHECK_JOB
 from ostiary.core.kernel.access_method import AccessMethod
-from ostiary.core.organizations.service import LICENCES_TAKEN_JOB
+from ostiary.core.organizations.service import LICENCES_GIVEN_JOB, LICENCES_TAKEN_JOB
 from ostiary.entrypoints.worker.credentials import watch_credentials
-from ostiary.entrypoints.worker.licences import pause_without_licence
+from ostiary.entrypoints.worker.licences import (
+    pause_without_licence,
+    release_unlicensed,
+    resume_with_licence,
+)
 
 Arguments = Mapping[str, str]
 
@@ -94,6 +98,13 @@ JOBS: Final[tuple[Job, ...]] = (
     Job("credentials.watch", lambda services, _: watch_credentials(services), "41 6 * * *"),
     Job("keys.rewrap", lambda services, _: services.key_rotation.rewrap(), "*/10 * * * *"),
     Job(ERASE_JOB, lambda services, given: services.erasure.finish(given["organization_id"])),
+    Job(
+        LICENCES_GIVEN_JOB,
+        lambda services, given: resume_with_licence(
+            services, organization_id=given["organization_id"], member_id=given["member_id"]
+        ),
+    ),
+    Job("licences.release", lambda services, _: release_unlicensed(services), "53 * * * *"),
     Job(
         LICENCES_TAKEN_JOB,
         lambda services, given: pause_without_licence(
