@@ -15,12 +15,16 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Route
 
 from ostiary.bootstrap import Services
+from ostiary.core.access.model import Role
+from ostiary.core.access.sessions import begin_session
 from ostiary.core.audit.model import SYSTEM
 from ostiary.core.connections.model import ConnectionStatus
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.secret import Secret
+from ostiary.entrypoints.worker.runner import Worker
 
 from ..integration.connect_world import Company, Emulator, make_company
+from .approval_world import at_microsoft
 
 pytestmark = pytest.mark.browser
 
@@ -95,6 +99,134 @@ async def test_a_member_connects_and_lands_in_the_vendors_app(
         query["connect_session"][0], completion_code=Secret(query["completion_code"][0]), actor=SYSTEM
     )
     assert (connection.status, connection.method) == (ConnectionStatus.CONNECTED, method)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"mail"}, {"Email": "Connected", "Calendar": "Not chosen"}),
+        ({"calendar"}, {"Email": "Not chosen", "Calendar": "Connected"}),
+        ({"mail", "calendar"}, {"Email": "Connected", "Calendar": "Connected"}),
+    ],
+    ids=["mail only", "calendar only", "both"],
+)
+async def test_what_was_chosen_is_what_is_connected(
+    company: Company, open_page, chosen: set[str], said: dict[str, str]
+) -> None:
+    await company.approve()
+    page = await open_page(scripts=False)
+    await page.goto(await company.session(return_url=None))
+    for name in ("mail", "calendar"):
+        await page.locator(f"input[name={name}]").set_checked(name in chosen)
+    await page.get_by_role("button", name="Continue to Microsoft").click()
+    await sign_in(page)
+    assert await page.locator("h1").inner_text() == "Connected"
+    facts = await read_facts(page)
+    assert {name: facts[name].strip() for name in said} == said
+    (connection,) = await company.connections()
+    assert (connection.mail, connection.calendar) == ("mail" in chosen, "calendar" in chosen)
+
+
+async def test_before_the_approval_a_member_asks_and_connects_once_it_is_given(
+    company: Company, open_page
+) -> None:
+    page, colleague = await open_page(scripts=False), await open_page(scripts=False)
+    await page.goto(await company.session())
+    assert "Harbour & Vale hasn’t approved Larkspur yet." in await page.locator("main").inner_text()
+    await page.get_by_role("link", name="Ask your administrator").click()
+    await page.get_by_label("Your administrator’s email").fill("priya.nair@harbourvale.example")
+    await page.get_by_role("button", name="Send request").click()
+    waiting = page.url
+    await page.get_by_role("button", name="I’ve sent it").click()
+    assert await page.locator("h1").inner_text() == "Your request is with your IT administrator"
+    await page.get_by_role("button", name="Copy a reminder to send").click()
+    message = await page.locator("pre").first.inner_text()
+
+    await colleague.goto(next(word for word in message.split() if "/admin-consent/l/" in word))
+    await colleague.get_by_role("button", name="Connect email and calendar - Graph").click()
+    await at_microsoft(colleague)
+    assert await colleague.locator("h1").inner_text() == "Approved. People at Harbour & Vale can now connect."
+
+    await Worker(company.app).run(until_idle=True)
+
+    await page.goto(waiting)
+    assert await page.locator("h1").inner_text() == "Approved. You can connect now."
+    await page.get_by_role("button", name="Connect now").click()
+    await sign_in(page)
+    await page.wait_for_url("https://app.larkspur.example/connected?**")
+    (connection,) = await company.connections()
+    assert connection.status is ConnectionStatus.UNCONFIRMED
+
+
+async def test_signing_in_again_keeps_the_connection_and_disconnecting_destroys_its_tokens(
+    company: Company, open_page
+) -> None:
+    await company.approve()
+    page = await open_page(scripts=False)
+    await page.goto(await company.session(return_url=None))
+    await page.get_by_role("button", name="Continue to Microsoft").click()
+    await sign_in(page)
+    (first,) = await company.connections()
+    await page.goto(await company.session(return_url=None, connection_id=first.id))
+    assert await page.locator("h1").inner_text() == "Sign in again"
+    await page.get_by_role("button", name="Continue to Microsoft").click()
+    await sign_in(page)
+    assert await page.locator("h1").inner_text() == "Connected"
+    (again,) = await company.connections()
+    assert (again.id, again.status, again.token_version) == (first.id, ConnectionStatus.CONNECTED, 2)
+
+    await come_in_as_dana(company, page)
+    await page.goto(f"/console/connections/{first.id}/disconnect")
+    await page.get_by_role("button", name="Disconnect").click()
+    assert "That isn’t the address of this mailbox." in await page.locator("main").inner_text()
+    await page.get_by_label("Type the address to confirm").fill(TOM)
+    await page.get_by_role("button", name="Disconnect").click()
+    assert await page.locator("h1").inner_text() == f"{TOM} is disconnected"
+    receipt = await page.locator("main").inner_text()
+    assert "The saved sign-in was destroyed." in receipt
+    assert first.reference in receipt
+    (ended,) = await company.connections()
+    assert ended.status is ConnectionStatus.DISCONNECTED
+    async with company.app.transactions() as tx:
+        assert await tx.refresh_tokens.find(first.id) is None
+        assert await tx.access_tokens.find(first.id) is None
+
+
+async def come_in_as_dana(company: Company, page: Page) -> None:
+    """Give the browser a console session of the organization's admin."""
+    services = company.app
+    async with services.transactions() as tx:
+        signed_in = await begin_session(
+            tx,
+            role=Role.ORGANIZATION_ADMIN,
+            subject_id="mem_2",
+            name="Dana Okafor",
+            organization_id="org_1",
+            entropy=services.entropy,
+            now=services.clock.now(),
+            replaces=None,
+        )
+    await page.context.add_cookies(
+        [
+            {
+                "name": "__Host-ostiary-session",
+                "value": signed_in.secret.reveal(),
+                # The protocol wants an https address for a secure cookie; Chromium sends it to http://localhost.
+                "url": services.settings.public_url.replace("http:", "https:"),
+                "secure": True,
+                "httpOnly": True,
+                "sameSite": "Strict",
+            }
+        ]
+    )
+
+
+async def read_facts(page: Page) -> dict[str, str]:
+    """What the page's list of facts says, by name."""
+    rows = page.locator("main dl.facts > div")
+    names = await rows.locator("dt").all_inner_texts()
+    values = await rows.locator("dd").all_inner_texts()
+    return dict(zip(names, values, strict=True))
 
 
 async def test_an_attackers_link_completed_by_somebody_else_gives_nothing_usable(
