@@ -211,3 +211,22 @@ def test_claims_challenge_of_graph_leads_back_to_the_sign_in(
     assert challenge["error"] == "insufficient_claims"
     assert json.loads(claims)["access_token"]["nbf"]["essential"] is True
     assert silent["error"] == "invalid_grant"
+
+
+def test_user_name_and_password(
+    m365_emulator: RunningEmulator, browser: Browser, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In stand-in mode only: MSAL drops the port when it asks for the person's realm.
+    for name, value in m365_emulator.stand_in_environment().items():
+        monkeypatch.setenv(name, value)
+    app.approve(browser)
+    client = msal.ConfidentialClientApplication(
+        CLIENT_ID,
+        client_credential=CLIENT_SECRET,
+        authority="https://login.microsoftonline.com/organizations",
+        timeout=10,
+    )
+
+    result = client.acquire_token_by_username_password(TOM, "emulator", SCOPES)
+
+    assert claims_of(result["access_token"])["upn"] == TOM

@@ -10,6 +10,7 @@ from m365_emulator.entra.grant_types import (
     client_credentials,
     device_code,
     on_behalf_of,
+    password,
     refresh_token,
 )
 from m365_emulator.entra.grant_types.call import TokenCall
@@ -18,6 +19,7 @@ GRANT_TYPES: dict[str, Callable[[TokenCall], dict[str, Any]]] = {
     "authorization_code": authorization_code.answer,
     "refresh_token": refresh_token.answer,
     "client_credentials": client_credentials.answer,
+    "password": password.answer,
     "urn:ietf:params:oauth:grant-type:jwt-bearer": on_behalf_of.answer,
     "urn:ietf:params:oauth:grant-type:device_code": device_code.answer,
     "device_code": device_code.answer,
