@@ -9,7 +9,7 @@ import pytest
 
 from browsing import Browser
 from m365_emulator.pytest_plugin import RunningEmulator
-from sample import BACKGROUND_ID, BACKGROUND_SECRET, DANA, HARBOUR, HTTP, TOM, App, claims_of
+from sample import BACKGROUND_ID, BACKGROUND_SECRET, DANA, HARBOUR, HTTP, TOM, App, aadsts, claims_of
 
 GRAPH = "00000003-0000-0000-c000-000000000000"
 EXCHANGE = "00000002-0000-0ff1-ce00-000000000000"
@@ -17,6 +17,7 @@ WRITES = [
     "Application.ReadWrite.All",
     "DelegatedPermissionGrant.ReadWrite.All",
     "AppRoleAssignment.ReadWrite.All",
+    "User.RevokeSessions.All",
 ]
 
 
@@ -168,3 +169,15 @@ def test_without_the_permission_the_directory_is_closed(browser: Browser, app: A
     for path in ("/servicePrincipals", "/oauth2PermissionGrants", "/users", "/domains"):
         answer = HTTP.get(f"{app.base}/v1.0{path}", headers=headers)
         assert answer.status_code == 403, path
+
+
+def test_revoked_sessions_end_refresh_tokens(directory: Directory, browser: Browser, app: App) -> None:
+    app.approve(browser)
+    token = app.tokens_for(browser, TOM)["refresh_token"]
+    assert app.refresh(token).status_code == 200
+
+    answer = directory.call("POST", f"/users/{TOM}/revokeSignInSessions")
+
+    assert (answer.status_code, answer.json()["value"]) == (200, True)
+    assert aadsts(app.refresh(token)) == 50173
+    assert directory.call("POST", "/users/nobody@harbourvale.example/revokeSignInSessions").status_code == 404

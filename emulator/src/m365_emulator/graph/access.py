@@ -71,6 +71,8 @@ USER_READ = Permission(
     frozenset({"User.ReadBasic.All", "User.Read.All", "User.ReadWrite.All", "Directory.Read.All"}),
     frozenset({"User.Read.All", "User.ReadWrite.All", "User.ReadBasic.All", "Directory.Read.All"}),
 )
+_REVOKING = frozenset({"User.RevokeSessions.All", "User.ReadWrite.All", "Directory.ReadWrite.All"})
+REVOKE_SESSIONS = Permission(_REVOKING, _REVOKING, _REVOKING)
 USER_SETTINGS = Permission(USER_READ.own, frozenset(), frozenset())
 TRANSLATE = Permission(
     USER_READ.own, USER_READ.shared, frozenset({"User.Read", "User.Read.All", "User.ReadBasic.All"})

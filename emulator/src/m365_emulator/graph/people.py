@@ -7,7 +7,7 @@ from typing import Any
 from m365_emulator.world.ids import stable_guid
 from m365_emulator.world.tenants import User
 
-from .access import USER_READ, find_user
+from .access import REVOKE_SESSIONS, USER_READ, find_user
 from .call import Call, Reply
 from .operations import Operations
 from .shapes.fields import Shape
@@ -77,3 +77,11 @@ def get(call: Call) -> Reply:
     if call.options.select is not None and "id" not in {name.lower() for name in call.options.select}:
         del body["id"]
     return Reply(json=body)
+
+
+@operations.post("/{mailbox}/revokeSignInSessions", REVOKE_SESSIONS, needs_mailbox=False)
+def revoke_sessions(call: Call) -> Reply:
+    """End every session and refresh token of a person; access tokens live on until they expire."""
+    user = find_user(call.world, call.token, call.user_name, directory=True)
+    user.sessions_valid_from = call.world.clock.now()
+    return Reply(json={"@odata.context": f"{call.root}/$metadata#Edm.Boolean", "value": True})
