@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -264,7 +265,12 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
                 registrations=registrations,
                 api_key_hash_key=await keys.instance_key("api keys"),
             ),
-            audit=AuditService(transactions=transactions),
+            audit=AuditService(
+                transactions=transactions,
+                clock=clock,
+                checkpoint_seed=await keys.instance_key("audit checkpoints"),
+                retention=timedelta(days=settings.audit_retention_days),
+            ),
             consent=consent,
             approvals=ApprovalService(
                 transactions=transactions,

@@ -158,6 +158,9 @@ class Settings(BaseSettings):
 
     log_level: str = Field("INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
     log_format: str = Field("json", description="`json` for machines, `text` for people.")
+    audit_retention_days: int = Field(
+        400, ge=30, description="How long audit records are kept. Shorter than a year is rarely wise."
+    )
     metrics_token: SecretStr | None = Field(
         None, description="Bearer token for `/metrics`. Empty: metrics answer on the loopback only."
     )

@@ -21,8 +21,8 @@ DANA = Actor(ActorKind.PERSON, id="mem_dana", name="Dana Okafor", ip="192.0.2.7"
 
 
 @pytest.fixture
-def service(transactions: SQLTransactions) -> AuditService:
-    return AuditService(transactions=transactions)
+def service(transactions: SQLTransactions, clock: MovableClock) -> AuditService:
+    return AuditService(transactions=transactions, clock=clock, checkpoint_seed=bytes(32))
 
 
 async def _fill(transactions: SQLTransactions, count: int, *, organization_id: str | None) -> None:

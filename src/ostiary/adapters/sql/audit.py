@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
     DDL,
     BigInteger,
     Column,
+    Executable,
     Identity,
     Index,
+    LargeBinary,
     RowMapping,
     Table,
     Text,
+    bindparam,
     event,
+    func,
     insert,
+    or_,
     select,
+    update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ostiary.adapters.sql.jobs import SQLJobQueue
 from ostiary.adapters.sql.schema import UTCDateTime, metadata
+from ostiary.core.audit.chain import (
+    ERASED_SENTENCE,
+    ERASED_VERB,
+    SALT_BYTES,
+    chain_name,
+    content_hash,
+    genesis,
+    personal_hash,
+)
 from ostiary.core.audit.model import Actor, ActorKind, AuditRecord
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
@@ -49,19 +67,51 @@ audit_records: Final = Table(
     Column("reference", Text),
     Column("reason", Text),
     Column("detail", JSONB, nullable=False),
+    Column("chain", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("salt", LargeBinary),
+    Column("personal_hash", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("erased_by", Text),
+    Index("uq_audit_records_chain_position", "chain", "position", unique=True),
     Index("ix_audit_records_organization", "organization_id", "sequence"),
     Index("ix_audit_records_object", "object_id", "sequence"),
     Index("ix_audit_records_reference", "reference", "sequence"),
 )
 
+audit_chains: Final = Table(
+    "audit_chains",
+    metadata,
+    Column("chain", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("start_position", BigInteger, nullable=False),
+    Column("start_hash", LargeBinary, nullable=False),
+)
+"""The head of each chain: the row that a writer locks."""
+
 GUARD_FUNCTION: Final = """
 CREATE OR REPLACE FUNCTION audit_records_only_grow() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'DELETE' THEN
+        IF OLD.position < (SELECT start_position FROM audit_chains WHERE chain = OLD.chain) THEN
+            RETURN OLD;
+        END IF;
+    ELSIF TG_OP = 'UPDATE' THEN
+        IF OLD.erased_by IS NULL AND NEW.erased_by IS NOT NULL AND NEW.salt IS NULL
+            AND NEW.actor_name = '' AND NEW.ip IS NULL AND NEW.detail = '{}'::jsonb
+            AND to_jsonb(NEW) - ARRAY['erased_by', 'salt', 'actor_name', 'ip', 'sentence', 'detail']
+              = to_jsonb(OLD) - ARRAY['erased_by', 'salt', 'actor_name', 'ip', 'sentence', 'detail'] THEN
+            RETURN NEW;
+        END IF;
+    END IF;
     RAISE EXCEPTION 'the audit trail can only grow' USING ERRCODE = 'insufficient_privilege';
 END
 $$
 """
-"""Refuses to change the past even for the role that owns the table."""
+"""Refuses to change the past even for the role that owns the table. Two things pass: what lies before the start of
+its chain may go, and personal details may be erased, not replaced. Verification demands a signature for the one
+and a record for the other."""
 
 GUARD_TRIGGERS: Final = (
     "CREATE TRIGGER audit_records_keep_rows BEFORE UPDATE OR DELETE ON audit_records "
@@ -73,14 +123,20 @@ GUARD_TRIGGERS: Final = (
 for _statement in (GUARD_FUNCTION, *GUARD_TRIGGERS):
     event.listen(audit_records, "after_create", DDL(_statement))
 
+SEAL_EVERY: Final = 1000
+"""Records of one chain after which a checkpoint is asked for at once (SR-73)."""
+
+SEAL_JOB: Final = "audit.seal"
+
 
 class SQLAuditTrail:
-    """The trail inside one transaction."""
+    """The trail inside one transaction. :meth:`flush` writes what was recorded; the unit of work calls it."""
 
     def __init__(self, connection: AsyncConnection, clock: Clock, entropy: Entropy) -> None:
         self._connection = connection
         self._clock = clock
         self._entropy = entropy
+        self._waiting: list[AuditRecord] = []
 
     async def record(
         self,
@@ -95,15 +151,11 @@ class SQLAuditTrail:
         reason: str | None = None,
         detail: Mapping[str, str] | None = None,
     ) -> None:
-        await self._connection.execute(
-            insert(audit_records).values(
+        self._waiting.append(
+            AuditRecord(
                 id=new_id("aud", self._entropy),
                 at=self._clock.now(),
-                actor_kind=actor.kind.value,
-                actor_id=actor.id,
-                actor_name=actor.name,
-                ip=actor.ip,
-                request_id=actor.request_id,
+                actor=actor,
                 what=what,
                 sentence=sentence,
                 outcome=outcome,
@@ -114,6 +166,68 @@ class SQLAuditTrail:
                 detail=dict(detail or {}),
             )
         )
+
+    async def flush(self) -> None:
+        """Append what waits to its chains.
+
+        Always chain by chain in the order of their names, so that two transactions cannot wait for each other.
+        """
+        waiting, self._waiting = self._waiting, []
+        seal = False
+        for record in sorted(waiting, key=lambda record: chain_name(record.organization_id)):
+            position = await self._append(record)
+            seal = seal or position % SEAL_EVERY == 0
+        if seal:
+            await SQLJobQueue(self._connection).enqueue(SEAL_JOB, {}, once_key=SEAL_JOB)
+
+    async def _append(self, record: AuditRecord) -> int:
+        """Lock the chain's head, move it on, and insert the record under it: one statement."""
+        chain = chain_name(record.organization_id)
+        salt = self._entropy.token_bytes(SALT_BYTES)
+        personal = personal_hash(record, salt)
+        values = {
+            **_values(record),
+            "chain": chain,
+            "salt": salt,
+            "personal_hash": personal,
+            "genesis": genesis(chain),
+            "content": content_hash(record, personal),
+        }
+        return (await self._connection.execute(_append_statement(), values)).scalar_one()
+
+    async def erase_personal(
+        self, subject_ids: Sequence[str], *, organization_id: str | None, actor: Actor
+    ) -> int:
+        await self.flush()
+        erased = 0
+        table = audit_records.c
+        for subject_id in subject_ids:
+            await self.record(
+                ERASED_VERB,
+                "Personal details in older records were erased.",
+                actor=actor,
+                organization_id=organization_id,
+                object_id=subject_id,
+            )
+            statement = (
+                update(audit_records)
+                .where(
+                    table.chain == chain_name(organization_id),
+                    or_(table.actor_id == subject_id, table.object_id == subject_id),
+                    table.erased_by.is_(None),
+                    table.what != ERASED_VERB,
+                )
+                .values(
+                    erased_by=self._waiting[-1].id,
+                    salt=None,
+                    actor_name="",
+                    ip=None,
+                    sentence=ERASED_SENTENCE,
+                    detail={},
+                )
+            )
+            erased += (await self._connection.execute(statement)).rowcount
+        return erased
 
     async def page(
         self,
@@ -149,9 +263,10 @@ class SQLAuditTrail:
             wanted.append(table.at < until)
         if cursor is not None:
             wanted.append(table.sequence < await self._sequence_of(cursor, organization_id))
+        await self.flush()
         statement = select(audit_records).where(*wanted).order_by(table.sequence.desc()).limit(limit + 1)
         rows = (await self._connection.execute(statement)).mappings().all()
-        found = tuple(_record(row) for row in rows[:limit])
+        found = tuple(read_record(row) for row in rows[:limit])
         return Page(found, found[-1].id if len(rows) > limit else None)
 
     async def newer_than(
@@ -166,7 +281,7 @@ class SQLAuditTrail:
             wanted.append(table.sequence > await self._sequence_of(record_id, organization_id))
         statement = select(audit_records).where(*wanted).order_by(table.sequence).limit(limit)
         rows = (await self._connection.execute(statement)).mappings().all()
-        return tuple(_record(row) for row in rows)
+        return tuple(read_record(row) for row in rows)
 
     async def _sequence_of(self, record_id: str, organization_id: str | None) -> int:
         statement = select(audit_records.c.sequence).where(audit_records.c.id == record_id)
@@ -180,7 +295,68 @@ class SQLAuditTrail:
         return found
 
 
-def _record(row: RowMapping) -> AuditRecord:
+@cache
+def _append_statement() -> Executable:
+    """Built once: the token path runs it at each opening, and building it costs more than running it."""
+    content = bindparam("content", type_=LargeBinary)
+    first = bindparam("genesis", type_=LargeBinary)
+    table = audit_chains.c
+    head = (
+        upsert(audit_chains)
+        .values(
+            chain=bindparam("chain", type_=Text),
+            position=1,
+            hash=func.sha256(first.op("||")(func.int8send(1)).op("||")(content)),
+            start_position=1,
+            start_hash=first,
+        )
+        .on_conflict_do_update(
+            index_elements=[table.chain],
+            set_={
+                "position": table.position + 1,
+                "hash": func.sha256(table.hash.op("||")(func.int8send(table.position + 1)).op("||")(content)),
+            },
+        )
+        .returning(table.position, table.hash)
+        .cte("head")
+    )
+    given = [
+        column
+        for column in audit_records.c
+        if column.name not in {"sequence", "position", "hash", "erased_by"}
+    ]
+    rows = select(
+        *(bindparam(column.name, type_=column.type) for column in given), head.c.position, head.c.hash
+    )
+    return (
+        insert(audit_records)
+        .from_select([*(column.name for column in given), "position", "hash"], rows)
+        .returning(audit_records.c.position)
+    )
+
+
+def _values(record: AuditRecord) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "at": record.at,
+        "actor_kind": record.actor.kind.value,
+        "actor_id": record.actor.id,
+        "actor_name": record.actor.name,
+        "ip": record.actor.ip,
+        "request_id": record.actor.request_id,
+        "what": record.what,
+        "sentence": record.sentence,
+        "outcome": record.outcome,
+        "organization_id": record.organization_id,
+        "object_id": record.object_id,
+        "reference": record.reference,
+        "reason": record.reason,
+        "detail": dict(record.detail),
+    }
+
+
+def read_record(row: RowMapping) -> AuditRecord:
+    """Return what a row of the table says."""
     return AuditRecord(
         id=row["id"],
         at=row["at"],

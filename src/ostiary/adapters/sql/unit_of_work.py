@@ -15,6 +15,7 @@ from ostiary.adapters.sql.access import (
 )
 from ostiary.adapters.sql.approvals import SQLApprovalRequestStore
 from ostiary.adapters.sql.audit import SQLAuditTrail
+from ostiary.adapters.sql.audit_ledger import SQLAuditLedger
 from ostiary.adapters.sql.checks import SQLCheckSchedule
 from ostiary.adapters.sql.connect_sessions import SQLConnectSessionStore
 from ostiary.adapters.sql.connection_tokens import SQLAccessTokenStore, SQLRefreshLease, SQLRefreshTokenStore
@@ -44,10 +45,15 @@ class UnitOfWork:
         self._connection = connection
         self._clock = clock
         self._entropy = entropy
+        self._audit = SQLAuditTrail(connection, clock, entropy)
 
     @property
     def audit(self) -> SQLAuditTrail:
-        return SQLAuditTrail(self._connection, self._clock, self._entropy)
+        return self._audit
+
+    @property
+    def audit_ledger(self) -> SQLAuditLedger:
+        return SQLAuditLedger(self._connection)
 
     @property
     def jobs(self) -> SQLJobQueue:
@@ -181,4 +187,7 @@ class SQLTransactions:
     @asynccontextmanager
     async def __call__(self) -> AsyncGenerator[UnitOfWork]:
         async with self._engine.begin() as connection:
-            yield UnitOfWork(connection, self._clock, self._entropy)
+            unit = UnitOfWork(connection, self._clock, self._entropy)
+            yield unit
+            # No act without its record: when this fails, nothing of the act commits.
+            await unit.audit.flush()

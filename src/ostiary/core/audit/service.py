@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from ostiary.core.audit.checkpoint import CheckpointKey
+from ostiary.core.audit.keeping import RETENTION_DEFAULT, AuditKeeping
 from ostiary.core.audit.model import AuditRecord
-from ostiary.core.audit.ports import AuditTransaction
+from ostiary.core.audit.ports import LedgerTransaction
+from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.page import Page
 from ostiary.core.kernel.transactions import Transactions
 
 
 class AuditService:
-    """Use cases of audit."""
+    """Use cases of audit; :attr:`keeping` holds those around the hash chain."""
 
-    def __init__(self, *, transactions: Transactions[AuditTransaction]) -> None:
+    def __init__(
+        self,
+        *,
+        transactions: Transactions[LedgerTransaction],
+        clock: Clock,
+        checkpoint_seed: bytes,
+        retention: timedelta = RETENTION_DEFAULT,
+    ) -> None:
+        """``checkpoint_seed``: 32 bytes, the same in every process, kept outside the database."""
         self._transactions = transactions
+        self.keeping = AuditKeeping(
+            transactions=transactions,
+            clock=clock,
+            key=CheckpointKey(checkpoint_seed),
+            retention=retention,
+        )
+        """Checkpoints, verification, export, retention."""
 
     async def list_records(
         self,

@@ -11,6 +11,7 @@ from ostiary.core.connections.erase import ERASE_JOB
 from ostiary.core.connections.health import CHECK_JOB
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.organizations.service import LICENCES_GIVEN_JOB, LICENCES_TAKEN_JOB
+from ostiary.entrypoints.worker.audit import seal_audit
 from ostiary.entrypoints.worker.credentials import watch_credentials
 from ostiary.entrypoints.worker.licences import (
     pause_without_licence,
@@ -84,6 +85,8 @@ JOBS: Final[tuple[Job, ...]] = (
     ),
     Job(CHECK_JOB, lambda services, _: services.connection_health.check_due(), "* * * * *"),
     Job("connections.note_incidents", lambda services, _: services.incidents.note(), "* * * * *"),
+    Job("audit.seal", seal_audit, "*/5 * * * *"),
+    Job("audit.trim", lambda services, _: services.audit.keeping.trim(), "41 3 * * *"),
     Job("sign_in.forget_expired", lambda services, _: services.signin.forget_expired(), "*/15 * * * *"),
     Job(
         "connections.expire_unconfirmed",
