@@ -489,3 +489,17 @@ def test_any_number_can_be_forced_for_a_tenant_or_a_person(
         assert ("retry-after" in answer.headers) == (status >= 429)
     page = browser.open(approved.authorize_url(login_hint=TOM))
     assert page.text_of("error-code") == f"AADSTS{number}"
+
+
+def test_a_client_that_repeats_itself_is_told_that_it_loops_until_it_pauses(
+    m365_emulator: RunningEmulator, browser: Browser, approved: App
+) -> None:
+    token = approved.tokens_for(browser, TOM)["refresh_token"]
+    m365_emulator.control("PATCH", f"/tenants/{HARBOUR}/policies", {"loop_after_requests": 2})
+
+    assert [approved.refresh(token).status_code for _ in range(2)] == [200, 200]
+    refused = approved.refresh(token)
+    assert (aadsts(refused), refused.json()["error"]) == (50196, "temporarily_unavailable")
+    assert approved.refresh(token, scope=EWS).status_code == 200, "another resource is another request"
+    m365_emulator.advance(301)
+    assert approved.refresh(token).status_code == 200

@@ -73,6 +73,8 @@ class TenantPolicies:
     client_secret_expired: bool = False
     unknown_failure: bool = False
     outage: bool = False
+    loop_after_requests: int | None = None
+    """Equal requests for a person's token within five minutes from which on the client is told that it loops."""
     sign_in_error: int | None = None
     """AADSTS number that stops every sign-in on the page."""
     token_error: int | None = None

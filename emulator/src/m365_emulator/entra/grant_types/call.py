@@ -11,6 +11,7 @@ import orjson
 from m365_emulator.entra.authority import Authority
 from m365_emulator.entra.clients import Client
 from m365_emulator.entra.errors import EntraError
+from m365_emulator.entra.loops import check_loop
 from m365_emulator.entra.scopes import AskedResource, echo
 from m365_emulator.entra.tokens import (
     SignIn,
@@ -182,6 +183,7 @@ def person_answer(
 ) -> dict[str, Any]:
     """Return the token answer for one person and one resource."""
     tenant, user = sign_in.tenant, sign_in.user
+    check_loop(call.world, user, app_id=call.app.app_id, audience=asked.audience)
     check_service(tenant, asked)
     scopes = effective_scopes(call, tenant, user, asked, error=error)
     in_token = (

@@ -170,7 +170,7 @@ def set_policies(policies: TenantPolicies, changes: dict[str, Any]) -> None:
             right = value in choices[name]
         elif name == "ews_enabled":
             right = value is None or isinstance(value, bool)
-        elif name in ("sign_in_frequency_seconds", "sign_in_error", "token_error"):
+        elif name in ("sign_in_frequency_seconds", "sign_in_error", "token_error", "loop_after_requests"):
             right = value is None or (isinstance(value, int) and not isinstance(value, bool))
         elif isinstance(default, list):
             right = isinstance(value, list) and all(
