@@ -105,6 +105,7 @@ __all__ = [
     "registrations_of",
     "schema_state",
     "upgrade",
+    "weak_durability",
 ]
 
 
@@ -540,13 +541,26 @@ async def _require_durability(settings: Settings, engine: AsyncEngine) -> None:
     """Refuse a production database that may forget what it acknowledged (RR-1)."""
     if settings.profile is not Profile.PRODUCTION:
         return
+    for name in await _switched_off(engine):
+        raise Misconfigured(f"PostgreSQL runs with {name} off: it could lose what we told people is saved.")
+
+
+async def weak_durability(url: str) -> tuple[str, ...]:
+    """Return which of PostgreSQL's settings could lose what was acknowledged (RR-1)."""
+    engine = create_engine(url, pool_size=1)
+    try:
+        return await _switched_off(engine)
+    finally:
+        await engine.dispose()
+
+
+async def _switched_off(engine: AsyncEngine) -> tuple[str, ...]:
     async with engine.connect() as connection:
-        for name in ("fsync", "synchronous_commit", "full_page_writes"):
-            value = await connection.scalar(text(f"SHOW {name}"))  # three fixed words
-            if value == "off":
-                raise Misconfigured(
-                    f"PostgreSQL runs with {name} off: it could lose what we told people is saved."
-                )
+        values = {
+            name: await connection.scalar(text(f"SHOW {name}"))
+            for name in ("fsync", "synchronous_commit", "full_page_writes")  # three fixed words
+        }
+    return tuple(name for name, value in values.items() if value == "off")
 
 
 def _parameters(url: str) -> DatabaseParameters:

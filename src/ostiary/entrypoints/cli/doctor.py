@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Annotated, Final
@@ -16,16 +15,18 @@ import typer
 
 from ostiary import __version__
 from ostiary.bootstrap import (
-    Services,
     application,
     credential_facts,
     database_url,
     microsoft_hosts,
     schema_state,
+    weak_durability,
 )
 from ostiary.core.kernel.errors import OstiaryError
 from ostiary.core.signin.credentials import ALARM_DAYS, newest
 from ostiary.core.signin.model import FlowKind, RedirectAddresses
+from ostiary.entrypoints.cli.doctor_services import examine_services
+from ostiary.entrypoints.cli.finding import Finding
 from ostiary.entrypoints.cli.outcome import ExitCode
 from ostiary.entrypoints.cli.runtime import read_settings
 from ostiary.logs import configure_logging
@@ -37,23 +38,13 @@ MOST_SKEW: Final = timedelta(seconds=30)
 _REACH_SECONDS: Final = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    name: str
-    ok: bool
-    words: str
-    advice: str = ""
-
-
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("doctor", epilog="Next: ostiary serve")(doctor)
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
-    """Check settings, database, keys, credentials, Microsoft's hosts and the clock; list redirect addresses.
+    """Check settings, database, keys, credentials, mail, Microsoft's hosts, clock and permissions; list redirect addresses.
 
     Examples:
 
@@ -93,12 +84,12 @@ def redirect_addresses(settings: Settings) -> list[str]:
 
 
 async def _examine(settings: Settings) -> list[Finding]:
-    findings = [_settings(settings), _credential(settings), await _schema(settings)]
+    findings = [_settings(settings), _credential(settings), await _schema(settings), await _durability(settings)]
     hosts = microsoft_hosts(settings)
     reached = await asyncio.gather(*(_reach(name, url, settings) for name, url in hosts.items()))
     findings += [finding for finding, _ in reached]
     findings.append(_clock([at for _, at in reached if at is not None]))
-    findings.append(await _services(settings))
+    findings += await _services(settings)
     return findings
 
 
@@ -146,29 +137,27 @@ async def _schema(settings: Settings) -> Finding:
     )
 
 
-async def _services(settings: Settings) -> Finding:
-    async def use(services: Services) -> Finding:
-        parts = await services.health.readiness()
-        bad = [name for name, works in parts.items() if not works]
-        return Finding(
-            "service", not bad, "every part answers" if not bad else f"not working: {', '.join(bad)}"
-        )
-
-    return await _guarded("service", lambda: _opened(settings, use))
-
-
-async def _opened(settings: Settings, use: Callable[[Services], Awaitable[Finding]]) -> Finding:
-    async with application(settings) as services:
-        return await use(services)
-
-
-async def _guarded(name: str, look: Callable[[], Awaitable[Finding]]) -> Finding:
+async def _durability(settings: Settings) -> Finding:
     try:
-        return await look()
-    except OstiaryError as error:
-        return Finding(name, False, error.message)
+        async with database_url(settings) as url:
+            weak = await weak_durability(url)
     except Exception as error:
-        return Finding(name, False, _first_line(error))
+        return Finding("durability", False, _first_line(error), "Mend the database line first.")
+    if weak:
+        advice = f"Run: {' '.join(f'ALTER SYSTEM SET {name} = on;' for name in weak)} SELECT pg_reload_conf();"
+        return Finding("durability", False, f"{', '.join(weak)} off: a power cut loses what was saved", advice)
+    return Finding("durability", True, "fsync, synchronous_commit and full_page_writes are on")
+
+
+async def _services(settings: Settings) -> list[Finding]:
+    try:
+        async with application(settings) as services:
+            return await examine_services(services)
+    except OstiaryError as error:
+        words = error.message
+    except Exception as error:
+        words = _first_line(error)
+    return [Finding("service", False, words, "Put right what is marked ✗ above, then run this again.")]
 
 
 async def _reach(name: str, url: str, settings: Settings) -> tuple[Finding, datetime | None]:
