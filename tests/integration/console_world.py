@@ -199,13 +199,23 @@ def console_pages(customer: Customer) -> list[str]:
         f"/console/members/{customer.people[0].id}",
         "/console/connections",
         "/console/connections?status=failing",
+        "/console/connections?method=ews",
         "/console/connections?reason=mailbox_missing",
         f"/console/connections/{connection}",
         f"/console/connections/{connection}/disconnect",
         "/console/audit",
         "/console/audit?what=member",
+        "/console/settings",
         "/console/account",
     ]
 
 
-OPERATOR_PAGES = ("/operator", "/operator/customers", "/operator/audit", "/operator/reference")
+OPERATOR_PAGES = (
+    "/operator",
+    "/operator/customers",
+    "/operator/ews",
+    "/operator/apps",
+    "/operator/failures",
+    "/operator/audit",
+    "/operator/reference",
+)

@@ -151,6 +151,8 @@ async def test_a_session_lasts_half_an_hour(
     page = await visitor.open("/trust")
     assert TOM not in page.text
     assert "You were signed out." in page.text
+    move_time(timedelta(seconds=1))
+    assert await company.app.trust.forget_expired() == 1
 
 
 async def test_signing_out_ends_the_session_for_good(company: Company, visitor: Browser, site: str) -> None:

@@ -174,6 +174,7 @@ class SQLConnectionStore:
         organization_id: str | None,
         status: ConnectionStatus | None = None,
         reason: str | None = None,
+        method: AccessMethod | None = None,
         cursor: str | None = None,
         limit: int = 50,
     ) -> Page[Connection]:
@@ -187,6 +188,8 @@ class SQLConnectionStore:
             statement = statement.where(table.status != ConnectionStatus.UNCONFIRMED.value)
         if reason is not None:
             statement = statement.where(table.reason == reason)
+        if method is not None:
+            statement = statement.where(table.method == method.value)
         if cursor is not None:
             created_at, last_id = _position(cursor)
             statement = statement.where(
@@ -205,6 +208,18 @@ class SQLConnectionStore:
             statement = statement.where(connections.c.organization_id == organization_id)
         rows = await self._connection.execute(statement)
         return {ConnectionStatus(status): count for status, count in rows}
+
+    async def count_by_method(self, organization_id: str) -> dict[AccessMethod, int]:
+        statement = (
+            select(connections.c.method, func.count())
+            .where(
+                connections.c.organization_id == organization_id,
+                connections.c.status != ConnectionStatus.UNCONFIRMED.value,
+            )
+            .group_by(connections.c.method)
+        )
+        rows = await self._connection.execute(statement)
+        return {AccessMethod(method): count for method, count in rows}
 
     async def count_by_reason(
         self, organization_id: str, *, status: ConnectionStatus | None = None

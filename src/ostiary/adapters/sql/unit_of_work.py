@@ -21,6 +21,7 @@ from ostiary.adapters.sql.connect_sessions import SQLConnectSessionStore
 from ostiary.adapters.sql.connection_tokens import SQLAccessTokenStore, SQLRefreshLease, SQLRefreshTokenStore
 from ostiary.adapters.sql.connections import SQLConnectionStore
 from ostiary.adapters.sql.consent import SQLAdminConsentLinkStore, SQLConsentAttemptStore, SQLConsentStore
+from ostiary.adapters.sql.figures import SQLFigures
 from ostiary.adapters.sql.freezes import SQLFreezeStore
 from ostiary.adapters.sql.idempotency import SQLIdempotencyStore
 from ostiary.adapters.sql.incidents import SQLIncidentStore
@@ -110,6 +111,10 @@ class UnitOfWork:
     @property
     def tenant_connections(self) -> SQLTenantConnections:
         return SQLTenantConnections(self._connection)
+
+    @property
+    def figures(self) -> SQLFigures:
+        return SQLFigures(self._connection)
 
     @property
     def roster(self) -> SQLRoster:

@@ -15,6 +15,7 @@ from ostiary.core.connections.model import (
     SharedAccessToken,
 )
 from ostiary.core.consent.ports import ConsentStore
+from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.jobs import JobQueue
 from ostiary.core.kernel.page import Page
 from ostiary.core.organizations.ports import MemberStore, OrganizationStore
@@ -64,10 +65,15 @@ class ConnectionStore(Protocol):
         organization_id: str | None,
         status: ConnectionStatus | None = None,
         reason: str | None = None,
+        method: AccessMethod | None = None,
         cursor: str | None = None,
         limit: int = 50,
     ) -> Page[Connection]: ...
     async def count_by_status(self, organization_id: str | None) -> dict[ConnectionStatus, int]: ...
+    async def count_by_method(self, organization_id: str) -> dict[AccessMethod, int]:
+        """Those that a list shows: unconfirmed ones are left out."""
+        ...
+
     async def count_by_reason(
         self, organization_id: str, *, status: ConnectionStatus | None = None
     ) -> dict[str, int]: ...

@@ -315,16 +315,20 @@ class TrustService:
         return count
 
     async def sign_out(self, session: TrustSession, *, actor: Actor) -> None:
-        """End the session, and forget those that ran out."""
+        """End the session."""
         async with self._transactions() as tx:
             await tx.trust_sessions.end(session.id)
-            await tx.trust_sessions.delete_begun_before(self._clock.now() - TRUST_SESSION_LIFE)
             await tx.audit.record(
                 "trust.signed_out",
                 f"{session.name} signed out of the trust page.",
                 actor=acting(session, actor),
                 organization_id=session.organization_id,
             )
+
+    async def forget_expired(self) -> int:
+        """Delete sessions that ran out; returns how many. Job ``trust.forget_expired``."""
+        async with self._transactions() as tx:
+            return await tx.trust_sessions.delete_begun_before(self._clock.now() - TRUST_SESSION_LIFE)
 
     async def _directory_facts(self, claims: SignedClaims, access_token: Secret) -> DirectoryFacts | None:
         """None when Microsoft would not say: then nobody is an administrator (SR-18)."""

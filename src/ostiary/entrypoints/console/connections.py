@@ -10,6 +10,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 
 from ostiary.core.access.model import Permission
 from ostiary.core.connections.model import Connection, ConnectionStatus
+from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.errors import Conflict, TemporarilyUnavailable, Throttled
 from ostiary.core.organizations.model import Organization
 from ostiary.core.reasons.explain import Explanation, explain
@@ -21,6 +22,8 @@ from ostiary.entrypoints.web.permissions import requires
 from ostiary.entrypoints.web.templates import see_other, written_date, written_moment
 
 router = APIRouter(include_in_schema=False)
+
+METHOD_FILTERS: Final = {AccessMethod.GRAPH: "Over Graph", AccessMethod.EWS: "Over EWS"}
 
 CHECK_PROBLEMS: Final = {
     "later": "Microsoft isn’t answering properly at the moment, so nothing could be checked. Nothing has changed.",
@@ -42,6 +45,7 @@ async def show_connections(
     request: Request,
     status: ConnectionStatus | None = None,
     reason: Annotated[str | None, Query(max_length=40)] = None,
+    method: AccessMethod | None = None,
     after: Annotated[str | None, Query(max_length=400)] = None,
 ) -> Response:
     """List connections, with counts by status as filters and causes above them."""
@@ -52,9 +56,16 @@ async def show_connections(
         reasons = await transaction.connections.count_by_reason(own)
         licensed = await transaction.members.count_licensed(own)
         page = await transaction.connections.page(
-            organization_id=own, status=status, reason=reason, cursor=after, limit=PAGE_SIZE
+            organization_id=own,
+            status=status,
+            reason=reason,
+            method=method,
+            cursor=after,
+            limit=PAGE_SIZE,
         )
-    query = {key: value for key, value in (("status", status), ("reason", reason)) if value}
+        methods = await transaction.connections.count_by_method(own)
+    chosen = (("status", status), ("reason", reason), ("method", method))
+    query = {key: value for key, value in chosen if value}
     next_query = urlencode({**query, "after": page.next_cursor}) if page.next_cursor else None
     return await render_console(
         request,
@@ -67,6 +78,8 @@ async def show_connections(
         groups=_groups(request, organization, reasons),
         status=status,
         reason=reason,
+        method=method,
+        methods=[(each, METHOD_FILTERS[each], methods.get(each, 0)) for each in METHOD_FILTERS],
         licensed_count=licensed,
         next_href=next_query and f"/console/connections?{next_query}",
         first_href="/console/connections" + (f"?{urlencode(query)}" if query else ""),

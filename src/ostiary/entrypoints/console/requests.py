@@ -8,8 +8,9 @@ from typing import Final, Literal
 from fastapi import APIRouter, Request, Response
 
 from ostiary.core.access.model import Permission
-from ostiary.core.approvals.model import ApprovalRequest, ApprovalRequestState, Waiter
+from ostiary.core.approvals.model import OPEN_STATES, ApprovalRequest, ApprovalRequestState, Waiter
 from ostiary.core.organizations.model import Member
+from ostiary.entrypoints.console.request_actions import NOTES, PROBLEMS
 from ostiary.entrypoints.console.shell import render_console
 from ostiary.entrypoints.console.words import REQUEST_WORDS, Word
 from ostiary.entrypoints.web.context import organization_id, services
@@ -64,7 +65,7 @@ async def show_requests(request: Request, tab: Tab = "waiting") -> Response:
 
 
 @router.get("/console/requests/{request_id}", dependencies=[requires(Permission.CONSOLE_READ)])
-async def show_request(request: Request, request_id: str) -> Response:
+async def show_request(request: Request, request_id: str, done: str = "", problem: str = "") -> Response:
     """Show one request and everybody who waits for it."""
     own = organization_id(request)
     async with services(request).transactions() as transaction:
@@ -81,4 +82,8 @@ async def show_request(request: Request, request_id: str) -> Response:
         row=RequestRow(found, len(waiters)),
         waiters=waiters,
         records=history.items,
+        is_open=found.state in OPEN_STATES,
+        sends_mail=services(request).approvals.sends_mail,
+        note=NOTES.get(done),
+        problem=PROBLEMS.get(problem),
     )

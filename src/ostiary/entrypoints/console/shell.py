@@ -33,11 +33,15 @@ SECTIONS: Final = (
     Section("members", "Members and licences", "/console/members"),
     Section("connections", "Connections", "/console/connections"),
     Section("audit", "Audit log", "/console/audit"),
+    Section("settings", "Settings", "/console/settings"),
 )
 
 OPERATOR_SECTIONS: Final = (
     Section("overview", "Overview", "/operator"),
     Section("customers", "Customers", "/operator/customers"),
+    Section("ews", "EWS exposure", "/operator/ews"),
+    Section("apps", "Apps", "/operator/apps"),
+    Section("failures", "Failures", "/operator/failures"),
     Section("audit", "Audit log", "/operator/audit"),
 )
 
