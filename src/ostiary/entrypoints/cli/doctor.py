@@ -84,7 +84,12 @@ def redirect_addresses(settings: Settings) -> list[str]:
 
 
 async def _examine(settings: Settings) -> list[Finding]:
-    findings = [_settings(settings), _credential(settings), await _schema(settings), await _durability(settings)]
+    findings = [
+        _settings(settings),
+        _credential(settings),
+        await _schema(settings),
+        await _durability(settings),
+    ]
     hosts = microsoft_hosts(settings)
     reached = await asyncio.gather(*(_reach(name, url, settings) for name, url in hosts.items()))
     findings += [finding for finding, _ in reached]
@@ -116,9 +121,7 @@ def _credential(settings: Settings) -> Finding:
         advice = "Add a new certificate at Microsoft, then set it beside the one it replaces."
         return Finding("credential", min(alarms) > min(ALARM_DAYS), words, advice)
     if any(fact.kind == "secret" for fact in facts):
-        return Finding(
-            "credential", True, words, "A certificate is safer: set OSTIARY_APP_CERTIFICATE_FILE."
-        )
+        return Finding("credential", True, words, "A certificate is safer: set OSTIARY_APP_CERTIFICATE_FILE.")
     return Finding("credential", True, words)
 
 
@@ -144,8 +147,12 @@ async def _durability(settings: Settings) -> Finding:
     except Exception as error:
         return Finding("durability", False, _first_line(error), "Mend the database line first.")
     if weak:
-        advice = f"Run: {' '.join(f'ALTER SYSTEM SET {name} = on;' for name in weak)} SELECT pg_reload_conf();"
-        return Finding("durability", False, f"{', '.join(weak)} off: a power cut loses what was saved", advice)
+        advice = (
+            f"Run: {' '.join(f'ALTER SYSTEM SET {name} = on;' for name in weak)} SELECT pg_reload_conf();"
+        )
+        return Finding(
+            "durability", False, f"{', '.join(weak)} off: a power cut loses what was saved", advice
+        )
     return Finding("durability", True, "fsync, synchronous_commit and full_page_writes are on")
 
 
