@@ -154,3 +154,13 @@ async def test_an_export_of_one_person_holds_only_theirs(world: World) -> None:
     assert "priya" not in json.dumps(rows)
     with pytest.raises(NotFound):
         [row async for row in export.rows("org_10", member_id="mem_1", actor=ACTOR)]
+
+
+async def test_an_erased_person_is_named_by_no_record_of_what_they_did(world: World) -> None:
+    connection = await world.connect()
+    await erasure(world).erase_member("mem_1", organization_id="org_1", actor=ACTOR)
+    async with world.transactions() as tx:
+        records = (await tx.audit.page(organization_id="org_1", limit=200)).items
+    about = [each for each in records if each.object_id in ("mem_1", connection.id)]
+    assert {"connection.connected", "member.erased"} <= {each.what for each in about}
+    assert not any(TOM_ADDRESS in f"{each.sentence} {each.detail} {each.actor.name}" for each in about)

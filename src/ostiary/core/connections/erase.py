@@ -4,12 +4,13 @@ An organization is erased in steps that each may be repeated: its tokens and pen
 in one transaction; its keys are destroyed, so that backups cannot be opened either; the rest of its rows go. A crash
 anywhere leaves the job, and the job goes on.
 
-The audit trail can only grow, so its records stay; erasing adds one that names ids and counts, no person.
+The audit trail can only grow, so its records stay; names, addresses and wording are erased from those by or about the
+person and their connections, and what erasing adds names ids and counts, no person.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -101,6 +102,7 @@ class Erasure:
         now = self._clock.now()
         async with self._transactions() as tx:
             member = await tx.members.get(member_id, organization_id=organization_id)
+            await _erase_from_trail(tx, member.id, organization_id=organization_id, actor=actor)
             rows = await tx.eraser.erase_member(member.id, organization_id=organization_id)
             await tx.audit.record(
                 "member.erased",
@@ -156,6 +158,8 @@ class Erasure:
         now = self._clock.now()
         async with self._transactions() as tx:
             await tx.organizations.lock(organization_id)
+            async for member_id in _member_ids(tx, organization_id):
+                await _erase_from_trail(tx, member_id, organization_id=organization_id, actor=actor)
             rows = dict(await tx.eraser.erase_organization(organization_id))
             rows["tokens"] = rows.get("tokens", 0) + tokens
             await tx.freezes.remove(FreezeScope.ORGANIZATION, organization_id)
@@ -181,6 +185,25 @@ class Erasure:
             keys=keys,
             backups_gone_by=at + timedelta(days=BACKUP_DAYS),
         )
+
+
+async def _member_ids(tx: EraseTransaction, organization_id: str) -> AsyncIterator[str]:
+    cursor: str | None = None
+    while True:
+        page = await tx.members.page(organization_id=organization_id, cursor=cursor, limit=200)
+        for member in page.items:
+            yield member.id
+        if page.next_cursor is None:
+            return
+        cursor = page.next_cursor
+
+
+async def _erase_from_trail(
+    tx: EraseTransaction, member_id: str, *, organization_id: str, actor: Actor
+) -> None:
+    connected = await tx.connections.list_for_member(member_id)
+    subjects = [member_id, *(connection.id for connection in connected)]
+    await tx.audit.erase_personal(subjects, organization_id=organization_id, actor=actor)
 
 
 def _words(rows: Mapping[str, int]) -> dict[str, str]:
