@@ -22,7 +22,7 @@ from ostiary.core.kernel.access_method import AccessMethod
 from ..connect_world import APP_ID, DOMAIN, HARBOUR, TOM, Company
 
 Move = Callable[[timedelta], None]
-A_DAY = timedelta(hours=25)
+A_DAY = timedelta(hours=29)
 """Longer than any pause between two checks, jitter included."""
 
 
