@@ -102,7 +102,7 @@ async def harbour(running: Services) -> Customer:
 
 @pytest_asyncio.fixture
 async def other(running: Services) -> Customer:
-    return await make_customer(running, "nordsee", "Nordsee Group", "Erik Admin")
+    return await make_customer(running, "other-company", "Other Company", "Other Admin")
 
 
 @pytest_asyncio.fixture
@@ -241,7 +241,7 @@ async def test_operator_sees_all_customers_and_looks_into_one_without_changing_i
             assert (await vik.open(path)).status_code == 200, path
         listed = (await vik.open("/operator/customers")).text
         assert "Harbour &amp; Vale" in listed
-        assert "Nordsee Group" in listed
+        assert "Other Company" in listed
         assert (await vik.open("/console")).headers["location"] == "/operator"
         refused = await vik.send(f"/operator/customers/{harbour.organization.id}/view", {"reason": " "})
         assert refused.status_code == 400

@@ -77,7 +77,7 @@ def rows(text: str) -> list[list[str]]:
 async def test_exposure_counts_mailboxes_still_on_ews_by_directory(
     open_as: OpenAs, running: Services, harbour: Customer, operator: Secret
 ) -> None:
-    await make_customer(running, "nordsee", "Nordsee Group", "Erik Admin")
+    await make_customer(running, "other-company", "Other Company", "Other Admin")
     # Connected, needs sign-in, failing; the disconnected one does not count.
     await put_on_ews(running, harbour, 0, 1, 2, 4)
     async with open_as(operator) as vik:
@@ -235,9 +235,9 @@ async def test_a_request_is_marked_as_approved_elsewhere_once(
 async def test_another_organizations_request_cannot_be_touched(
     open_as: OpenAs, running: Services, harbour: Customer
 ) -> None:
-    other = await make_customer(running, "nordsee", "Nordsee Group", "Erik Admin")
+    other = await make_customer(running, "other-company", "Other Company", "Other Admin")
     path = f"/console/requests/{harbour.request.id}"
-    async with open_as(other.session) as erik:
+    async with open_as(other.session) as other_admin:
         for action in ("remind", "send-to", "approved-elsewhere"):
-            answer = await erik.send(f"{path}/{action}", {"administrator_email": "a@b.example"})
+            answer = await other_admin.send(f"{path}/{action}", {"administrator_email": "a@b.example"})
             assert answer.status_code == 404

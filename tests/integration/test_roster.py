@@ -45,7 +45,7 @@ async def harbour(running: Services) -> Customer:
 async def test_status_narrows_the_list_and_its_count_alike(
     running: Services, harbour: Customer, status: ConnectionStatus | None, count: int
 ) -> None:
-    await make_customer(running, "other", "Other", "Erik Admin")
+    await make_customer(running, "other", "Other", "Other Admin")
     own = harbour.organization.id
     async with running.transactions() as transaction:
         page = await transaction.roster.page(organization_id=own, status=status)
@@ -90,7 +90,7 @@ async def test_pages_follow_each_other_and_keep_to_the_filters(running: Services
 
 
 async def test_cursor_of_another_customer_is_refused(running: Services, harbour: Customer) -> None:
-    other = await make_customer(running, "other", "Other", "Erik Admin")
+    other = await make_customer(running, "other", "Other", "Other Admin")
     async with running.transactions() as transaction:
         with pytest.raises(InvalidRequest):
             await transaction.roster.page(organization_id=harbour.organization.id, cursor=other.people[0].id)
