@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Locator, Page
 
 from ostiary.bootstrap import Services
 from ostiary.core.audit.model import SYSTEM
@@ -71,19 +71,30 @@ async def make_world(app: Services, site: str, browser: Browser, **changes: Any)
 
 async def at_microsoft(page: Page, address: str = PRIYA, *, answer: str = "Accept") -> None:
     """Walk through Microsoft's pages until they send the browser back, or stop."""
+    steps = (
+        (page.locator("input[name=password]"), page.get_by_role("button", name="Sign in", exact=True)),
+        *_alike(page.locator(f"button[value='{address}']")),
+        *_alike(page.get_by_role("button", name=answer, exact=True)),
+        *_alike(page.get_by_role("link", name="Return to the app without granting")),
+        *_alike(page.get_by_role("button", name="Return to the app without granting")),
+    )
     for _ in range(10):
-        if await page.locator("input[name=password]").count():
-            await page.get_by_role("button", name="Sign in", exact=True).click()
-        elif await page.locator(f"button[value='{address}']").count():
-            await page.locator(f"button[value='{address}']").click()
-        elif await page.get_by_role("button", name=answer, exact=True).count():
-            await page.get_by_role("button", name=answer, exact=True).click()
-        elif await page.get_by_role("link", name="Return to the app without granting").count():
-            await page.get_by_role("link", name="Return to the app without granting").click()
-        elif await page.get_by_role("button", name="Return to the app without granting").count():
-            await page.get_by_role("button", name="Return to the app without granting").click()
+        for sign, target in steps:
+            if await sign.count():
+                await press(page, target)
+                break
         else:
             return
+
+
+def _alike(target: Locator) -> tuple[tuple[Locator, Locator]]:
+    return ((target, target),)
+
+
+async def press(page: Page, target: Locator) -> None:
+    """Click what leads to another page, and wait until that page is there."""
+    async with page.expect_navigation():
+        await target.click()
 
 
 async def approve(
@@ -91,7 +102,7 @@ async def approve(
 ) -> None:
     """Open a link, choose, and walk through Microsoft's pages."""
     await page.goto(link)
-    await page.get_by_role("button", name=button).click()
+    await press(page, page.get_by_role("button", name=button))
     await at_microsoft(page, address, answer=answer)
 
 

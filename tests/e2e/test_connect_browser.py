@@ -269,7 +269,7 @@ async def test_keyboard_alone_is_enough_to_connect(company: Company, open_page) 
         await page.keyboard.press("Enter")
     await sign_in(page)
     await page.wait_for_url("**/connect/done/**")
-    assert await page.evaluate("document.activeElement.tagName") == "H1"
+    await page.wait_for_function("document.activeElement.tagName === 'H1'", timeout=15000)
 
 
 async def test_every_page_is_accessible_in_every_look(company: Company, open_page) -> None:

@@ -93,8 +93,8 @@ async def test_every_outcome_is_accessible_and_read_first(
             button = {"button": EWS} if scenario == "ews_off" else {}
             await approve(page, await world.link(), **button)
             await check(page, f"{scenario} {scheme} {width}")
-            focused = await page.evaluate("document.activeElement.tagName")
-            assert focused == "H1", scenario
+            # The browser moves the focus when it first paints, which may be after the scan on a busy machine.
+            await page.wait_for_function("document.activeElement.tagName === 'H1'", timeout=15000)
             assert await heading(page)
         await page.goto("/admin-consent/l/mistyped")
         await check(page, f"link problem {scheme} {width}")
