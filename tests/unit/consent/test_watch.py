@@ -136,9 +136,12 @@ async def test_an_app_switched_off_is_noticed_and_so_is_switching_it_on(
     ]
 
 
-async def test_a_definite_refusal_elsewhere_withdraws_the_approval(company: Company, tenant: str) -> None:
-    attempt = await company.approve()
-    await company.consent.watch.withdraw(cloud="global", tenant_id=tenant, method=attempt.method)
+async def test_a_withdrawn_approval_may_be_given_again(company: Company, tenant: str) -> None:
+    await company.approve()
+    company.microsoft.principals[tenant] = ServicePrincipalState.ABSENT
+    company.clock.advance(timedelta(hours=1))
+    await company.consent.check_due()
+    company.microsoft.principals[tenant] = ServicePrincipalState.PRESENT
     (consent,) = await company.consents()
     assert consent.state is ConsentState.WITHDRAWN
     assert (await company.approve()).state is ConsentState.VERIFIED

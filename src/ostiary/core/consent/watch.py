@@ -128,20 +128,14 @@ class ConsentWatch:
             if consent.verified_at is None:
                 continue
             registration = self._registrations.for_method(consent.method)
-            if await self._probe(registration, tenant_id) is None:
+            state = await self._probe(registration, tenant_id)
+            if state is None:
                 answered = False
                 continue
             async with self._transactions() as transaction:
                 await transaction.consents.save(replace(consent, checked_at=self._clock.now()))
-            await self._check(consent)
+            await self._settle(consent, registration, state)
         return answered
-
-    async def withdraw(
-        self, *, cloud: str, tenant_id: str, method: AccessMethod, reason: str = "consent_withdrawn"
-    ) -> None:
-        """Record that Microsoft no longer honours an approval, as a definite answer showed."""
-        async with self._transactions() as transaction:
-            await self._withdraw(transaction, cloud, tenant_id, method, reason)
 
     async def _check(self, consent: Consent) -> None:
         try:
@@ -149,8 +143,13 @@ class ConsentWatch:
         except NotFound:
             return
         state = await self._probe(registration, consent.tenant_id)
-        if state is None:
-            return
+        if state is not None:
+            await self._settle(consent, registration, state)
+
+    async def _settle(
+        self, consent: Consent, registration: AppRegistration, state: ServicePrincipalState
+    ) -> None:
+        """Record what one answer says of an approval; bad news only after a second look says the same."""
         if state is ServicePrincipalState.PRESENT:
             if consent.state is ConsentState.WITHDRAWN:
                 await self._restore(consent)
