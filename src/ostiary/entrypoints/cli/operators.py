@@ -14,6 +14,7 @@ from ostiary.core.kernel.clock import SystemClock
 from ostiary.core.kernel.secret import Secret
 from ostiary.entrypoints.cli.answers import JSONOption, advise, command_line_actor, print_json
 from ostiary.entrypoints.cli.runtime import run_with_services
+from ostiary.entrypoints.cli.sign_in_links import print_sign_in_link
 from ostiary.entrypoints.cli.table import print_table
 
 operator = typer.Typer(help="Operators: the vendor's own staff.", no_args_is_help=True)
@@ -55,14 +56,7 @@ def sign_in_link(
         return link, secret, services.settings.effective_console_url
 
     link, secret, console_url = run_with_services(use, as_json=as_json)
-    url = f"{console_url.rstrip('/')}/console/link/{secret.reveal()}"
-    if as_json:
-        print_json({"ok": True, "url": url, "expires_at": link.expires_at.isoformat()})
-        return
-    print(url)
-    advise(
-        f"Works once, until {link.expires_at:%Y-%m-%d %H:%M} UTC. Whoever has it can sign in: keep it private."
-    )
+    print_sign_in_link(link, secret, console_url=console_url, as_json=as_json)
 
 
 @api_key.command("create", epilog="Next: send it as Authorization: Bearer …")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 
 import structlog
@@ -18,6 +19,7 @@ from ostiary.core.kernel.secret import Secret
 from ostiary.core.reasons.catalogue import EXCHANGE_CAPTION, EXCHANGE_STEPS
 from ostiary.core.reasons.explain import explain, fill
 from ostiary.core.reasons.model import Where
+from ostiary.core.signin.model import StartedFlow
 from ostiary.entrypoints.site.attempt_page import (
     explain_attempt,
     find_view,
@@ -86,26 +88,22 @@ async def show_start(request: Request) -> Response:
 @router.post("/admin-consent/start", dependencies=_PUBLIC)
 async def start(request: Request, api: Annotated[AccessMethod, Form()]) -> Response:
     """Begin an attempt and go to Microsoft."""
-    try:
-        flow = await services(request).consent.start(
-            api,
-            browser_secret=browser_secret(request),
-            link_secret=link_secret(request),
-            actor=actor(request),
-        )
-    except NotFound:
-        return see_other("/admin-consent")
-    except InvalidRequest:
-        return see_other("/admin-consent/ews-ended")
-    return see_other(flow.url)
+    return await _go(request, services(request).consent.start, api)
 
 
 @router.post("/admin-consent/check-now", dependencies=_PUBLIC)
 async def check_now(request: Request, api: Annotated[AccessMethod, Form()]) -> Response:
     """Look for an approval that was given without our pages, or that we lost track of."""
+    return await _go(request, services(request).consent.check_now, api)
+
+
+async def _go(
+    request: Request, begin: Callable[..., Awaitable[StartedFlow]], method: AccessMethod
+) -> Response:
+    """Begin a round trip for what this browser's link is for, and send the browser on it."""
     try:
-        flow = await services(request).consent.check_now(
-            api,
+        flow = await begin(
+            method,
             browser_secret=browser_secret(request),
             link_secret=link_secret(request),
             actor=actor(request),
