@@ -66,6 +66,29 @@ class GraphClient:
         """Post JSON; only for calls that change nothing, since a refused token repeats the call."""
         return await self._call(mailbox, "POST", self._url(path, None), orjson.dumps(body))
 
+    async def change(
+        self,
+        mailbox: MailboxAccess,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        if_match: str | None = None,
+    ) -> JSONObject:
+        """Create, change or delete; return the answer, an empty object where Graph answers without a body.
+
+        Args:
+            method: ``POST``, ``PATCH`` or ``DELETE``.
+            if_match: The change key that the object must still have (graph.md §4).
+
+        Raises:
+            TemporarilyUnavailable: No usable answer: the change may have been made or not. Nothing is repeated
+                here, except after a refused token, since Graph does nothing for one.
+        """
+        data = None if body is None else orjson.dumps(body)
+        extra = {} if if_match is None else {"If-Match": f'W/"{if_match}"'}
+        return await self._call(mailbox, method, self._url(path, None), data, extra)
+
     def next_link(self, answer: JSONObject) -> str | None:
         """Return the link to the next page, checked, or None on the last page.
 
@@ -99,15 +122,29 @@ class GraphClient:
     def _url(self, path: str, query: Mapping[str, str] | None) -> str:
         return f"{self._root}{path}" + (f"?{urlencode(query, quote_via=quote)}" if query else "")
 
-    async def _call(self, mailbox: MailboxAccess, method: str, url: str, body: bytes | None) -> JSONObject:
+    async def _call(
+        self,
+        mailbox: MailboxAccess,
+        method: str,
+        url: str,
+        body: bytes | None,
+        extra: Mapping[str, str] | None = None,
+    ) -> JSONObject:
         try:
-            return await self._attempt(mailbox, method, url, body, fresh_token=False)
+            return await self._attempt(mailbox, method, url, body, extra or {}, fresh_token=False)
         except ReauthorizationRequired:
             # The token may have died early (password change, CAE): one fresh one, then it is the person's turn.
-            return await self._attempt(mailbox, method, url, body, fresh_token=True)
+            return await self._attempt(mailbox, method, url, body, extra or {}, fresh_token=True)
 
     async def _attempt(
-        self, mailbox: MailboxAccess, method: str, url: str, body: bytes | None, *, fresh_token: bool
+        self,
+        mailbox: MailboxAccess,
+        method: str,
+        url: str,
+        body: bytes | None,
+        extra: Mapping[str, str],
+        *,
+        fresh_token: bool,
     ) -> JSONObject:
         token = await mailbox.access_token(fresh_token)
         headers = {
@@ -115,6 +152,7 @@ class GraphClient:
             "Accept": "application/json",
             "Prefer": _IMMUTABLE_IDS,
             "client-request-id": str(uuid.uuid4()),
+            **extra,
         }
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -138,9 +176,10 @@ class GraphClient:
             timeout=aiohttp.ClientTimeout(total=self._timeout_seconds, connect=10),
         ) as response:
             content = await _read_bounded(response)
-            if response.status != 200:
+            if not 200 <= response.status < 300:
                 raise _error_of(response, content)
-            return parse_object(content)
+            is_change = method != "GET"
+            return {} if is_change and not content.strip() else parse_object(content)
 
     def _turn(self, mailbox: MailboxAccess) -> asyncio.Semaphore:
         key = (mailbox.tenant_id, mailbox.object_id)

@@ -40,6 +40,8 @@ class Permission(StrEnum):
     API_MANAGE = "api.manage"
     API_MAILBOX_READ = "api.mailbox.read"
     """Mail and calendar content of connections."""
+    API_MAILBOX_WRITE = "api.mailbox.write"
+    """Changing mail and calendars of connections, and sending as their owners."""
     METRICS_READ = "metrics.read"
 
 
@@ -79,7 +81,13 @@ OPERATOR_PERMISSIONS: Final = frozenset(
 """What an operator may do. A customer's console can be viewed but not changed (UX §10)."""
 
 API_PERMISSIONS: Final = frozenset(
-    {Permission.API_READ, Permission.API_MANAGE, Permission.API_MAILBOX_READ, Permission.METRICS_READ}
+    {
+        Permission.API_READ,
+        Permission.API_MANAGE,
+        Permission.API_MAILBOX_READ,
+        Permission.API_MAILBOX_WRITE,
+        Permission.METRICS_READ,
+    }
 )
 """What an API key may be given."""
 

@@ -6,6 +6,7 @@
     ├── InvalidRequest            fix the request
     ├── NotFound                  fix the request: no such object, or not yours to see
     ├── Conflict                  reread, decide, repeat
+    │   └── VersionChanged        the version the caller named is gone: reread, decide, repeat
     ├── PermissionDenied          ask somebody who may
     ├── FlowRejected              a callback that fits no pending authorization request: start again
     ├── ConsentRequired           ask the tenant's IT administrator (again)
@@ -84,6 +85,12 @@ class Conflict(OstiaryError):
     """The object changed meanwhile, or already exists."""
 
     code = "conflict"
+
+
+class VersionChanged(Conflict):
+    """The caller named a version of the object that is no longer its version."""
+
+    code = "version_changed"
 
 
 class PermissionDenied(OstiaryError):

@@ -54,6 +54,7 @@ _MEANINGS = {
     403: "The key may not do this.",
     404: "No such object, or none of yours.",
     409: "The state of things does not allow it: see `reason` and `code`.",
+    412: "The object changed since the version in `If-Match`: read it again.",
     413: "The body is too large.",
     429: "You call too often: wait `Retry-After` seconds.",
     502: "Microsoft answered something we do not understand.",
@@ -77,3 +78,4 @@ def problem_responses(*statuses: int) -> Responses:
 READING: Responses = problem_responses(400, 401, 403, 404)
 CHANGING: Responses = problem_responses(400, 401, 403, 404, 409, 413)
 MAILBOX: Responses = problem_responses(400, 401, 403, 404, 409, 502, 503)
+MAILBOX_CHANGING: Responses = problem_responses(400, 401, 403, 404, 409, 412, 413, 502, 503)

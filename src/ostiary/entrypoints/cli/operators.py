@@ -27,6 +27,7 @@ class KeyPermission(StrEnum):
     READ = Permission.API_READ.value
     MANAGE = Permission.API_MANAGE.value
     MAILBOX_READ = Permission.API_MAILBOX_READ.value
+    MAILBOX_WRITE = Permission.API_MAILBOX_WRITE.value
 
 
 def register(app: typer.Typer) -> None:

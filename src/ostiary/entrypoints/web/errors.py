@@ -30,6 +30,7 @@ from ostiary.core.kernel.errors import (
     SyncCursorExpired,
     TemporarilyUnavailable,
     Throttled,
+    VersionChanged,
 )
 from ostiary.entrypoints.web.addresses import is_below
 from ostiary.entrypoints.web.context import request_id
@@ -44,6 +45,7 @@ _STATUS: Final[dict[type[OstiaryError], int]] = {
     FlowRejected: 400,
     PermissionDenied: 403,
     NotFound: 404,
+    VersionChanged: 412,
     Conflict: 409,
     ConsentRequired: 409,
     ReauthorizationRequired: 409,
@@ -63,6 +65,7 @@ _TITLES: Final = {
     405: "This page doesn’t take that kind of request",
     409: "Something changed in the meantime",
     410: "This list has moved on",
+    412: "It was changed in the meantime",
     429: "Too many tries in a short time",
     500: "Something is wrong on our side",
     502: "Microsoft answered something we don’t understand",

@@ -20,7 +20,14 @@ from ostiary.entrypoints.web.errors import SignInNeeded
 SESSION_COOKIE: Final = "__Host-ostiary-session"
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_API: Final = frozenset({Permission.API_READ, Permission.API_MANAGE, Permission.API_MAILBOX_READ})
+_API: Final = frozenset(
+    {
+        Permission.API_READ,
+        Permission.API_MANAGE,
+        Permission.API_MAILBOX_READ,
+        Permission.API_MAILBOX_WRITE,
+    }
+)
 _READING: Final = frozenset(
     {Permission.CONSOLE_READ, Permission.OPERATOR_READ, Permission.API_READ, Permission.METRICS_READ}
 )
