@@ -26,6 +26,7 @@ from ostiary.core.kernel.errors import (
     ProviderContractBroken,
     TemporarilyUnavailable,
 )
+from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.reasons.model import Where
 from ostiary.core.signin.model import AppRegistration, TokenSet
@@ -258,9 +259,14 @@ class EntraAuthorizationServer:
                     timeout=aiohttp.ClientTimeout(total=self._call_seconds, connect=5),
                 ) as response,
             ):
-                return response.status, response.headers, await _bounded(response)
+                if method == "POST":
+                    await hit(Failpoint.TOKEN_REQUEST_SENT)
+                content = await _bounded(response)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise _unavailable() from error
+        if method == "POST":
+            await hit(Failpoint.TOKEN_RESPONSE_READ)
+        return response.status, response.headers, content
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:

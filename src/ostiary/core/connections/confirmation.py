@@ -17,10 +17,10 @@ from ostiary.core.connections.model import (
     ConnectSessionState,
 )
 from ostiary.core.connections.ports import ConnectionTransaction
-from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
 from ostiary.core.kernel.errors import Conflict, FlowRejected
+from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.kernel.transactions import Transactions
 from ostiary.core.signin.derivation import random_secret, secret_hash
@@ -59,7 +59,8 @@ class Confirmation:
                     return connection
                 if connection.status is not ConnectionStatus.UNCONFIRMED or _is_late(connection, now):
                     raise FlowRejected("This confirmation came too late.", reason="not_finished")
-                return await self.complete(tx, session, connection, actor=actor)
+                connection = await self.complete(tx, session, connection, actor=actor)
+                await hit(Failpoint.CONNECT_EVENT_QUEUED)
         except FlowRejected:
             await self._audit_refused_confirmation(session_id, actor)
             raise
@@ -68,6 +69,8 @@ class Confirmation:
             raise Conflict(
                 "Somebody else connected this mailbox meanwhile.", reason="mailbox_in_use"
             ) from error
+        await hit(Failpoint.CONNECT_CONFIRMED)
+        return connection
 
     async def expire_unconfirmed(self, *, limit: int = 100) -> int:
         """Throw away sign-ins that nobody confirmed in time; returns how many. Job ``connections.expire_unconfirmed``."""
@@ -108,7 +111,7 @@ class Confirmation:
             )
         await tx.connections.save(confirmed)
         await tx.connect_sessions.save(replace(session, state=ConnectSessionState.CONFIRMED, reason=None))
-        await self.tell_waiting(tx, session, connection.method)
+        await self.tell_waiting(tx, session, connection)
         await tx.audit.record(
             "connection.connected",
             f"{confirmed.address} was connected.",
@@ -121,13 +124,20 @@ class Confirmation:
         return confirmed
 
     @staticmethod
-    async def tell_waiting(tx: ConnectionTransaction, session: ConnectSession, method: AccessMethod) -> None:
-        """Somebody who had to wait for an approval got through: it was given, whoever gave it where (UX 6.3)."""
+    async def tell_waiting(
+        tx: ConnectionTransaction, session: ConnectSession, connection: Connection
+    ) -> None:
+        """Somebody who had to wait for an approval got through: it was given, whoever gave it where (UX 6.3).
+
+        Not where a permission was missing still: for that one, they and the others go on waiting.
+        """
+        if connection.left_out_reason == "missing_permission":
+            return
         await tx.jobs.enqueue(
             RESOLVE_JOB,
             {
                 "organization_id": session.organization_id,
-                "method": method.value,
+                "method": connection.method.value,
                 "member_id": session.member_id,
             },
         )

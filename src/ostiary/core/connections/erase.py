@@ -22,6 +22,7 @@ from ostiary.core.connections.ports import ConnectionStore
 from ostiary.core.connections.service import BACKUP_DAYS
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.errors import NotFound
+from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.jobs import JobQueue
 from ostiary.core.kernel.transactions import Transactions
 from ostiary.core.organizations.ports import MemberStore, OrganizationStore
@@ -142,6 +143,7 @@ class Erasure:
                 run_at=now + FINISH_AFTER,
                 once_key=f"{ERASE_JOB} {organization.id}",
             )
+        await hit(Failpoint.ERASE_MARKED)
         return await self._finish(organization_id, tokens, actor)
 
     async def finish(self, organization_id: str) -> None:
@@ -155,6 +157,7 @@ class Erasure:
 
     async def _finish(self, organization_id: str, tokens: int, actor: Actor) -> EraseReceipt:
         fate = await self._keys.destroy(organization_id=organization_id)
+        await hit(Failpoint.ERASE_KEYS_SHREDDED)
         now = self._clock.now()
         async with self._transactions() as tx:
             await tx.organizations.lock(organization_id)
@@ -171,6 +174,8 @@ class Erasure:
                 object_id=organization_id,
                 detail={**_words(rows), "keys": fate.value},
             )
+            await hit(Failpoint.ERASE_ROWS_DELETED)
+        await hit(Failpoint.ERASE_PURGED)
         return self._receipt(organization_id, None, now, rows, fate)
 
     @staticmethod

@@ -32,6 +32,7 @@ from ostiary.core.kernel.entropy import Entropy
 from ostiary.core.kernel.errors import Conflict, FlowRejected, InvalidRequest, NotFound, PermissionDenied
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.kernel.transactions import Transactions
+from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.signin.derivation import secret_hash
 from ostiary.core.signin.model import FlowKind, Registrations, StartedFlow
 from ostiary.core.signin.service import SignInService
@@ -208,6 +209,7 @@ class ConnectFlow:
                 session,
                 connection_id=request.subject.get("connection_id"),
                 offer_ews=True,
+        await hit(Failpoint.CONNECT_STATE_CONSUMED)
                 clock=self._clock,
                 prefer=AccessMethod(request.subject["method"]),
             )
@@ -218,7 +220,10 @@ class ConnectFlow:
             if self._clock.now() >= session.expires_at:
                 raise Refused("session_lost")
             proven = await self._proof.prove(request, answer, preview, actor)
-            return await self._keeper.keep(session, preview, proven, actor)
+            await hit(Failpoint.CONNECT_RESPONSE_IN_MEMORY)
+            outcome = await self._keeper.keep(session, preview, proven, actor)
+            await hit(Failpoint.CONNECT_STORED_UNCONFIRMED)
+            return outcome
         except Refused as refusal:
             return await self._record_refusal(session, preview, refusal, actor)
 

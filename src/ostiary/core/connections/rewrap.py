@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from ostiary.core.audit.model import SYSTEM, Actor
 from ostiary.core.audit.ports import AuditTrail
+from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.transactions import Transactions
 from ostiary.core.vault.errors import SealBroken
 from ostiary.core.vault.model import SealContext, Sealed
@@ -168,6 +169,7 @@ class KeyRotation:
                 )
                 if not batch:
                     break
+                await hit(Failpoint.REWRAP_BATCH_READ)
                 after = batch[-1].connection_id
                 moved, failed = await self._move(organization_id, current, batch, actor)
                 done, broken = done + moved, broken + failed
@@ -210,6 +212,7 @@ class KeyRotation:
                 anew.append((token, await self._vault.seal_again(token.sealed, context)))
             except SealBroken:
                 broken.append(token)
+        await hit(Failpoint.REWRAP_WRAPPED)
         moved = 0
         async with self._transactions() as tx:
             for token, sealed in anew:
@@ -231,4 +234,5 @@ class KeyRotation:
                     object_id=token.connection_id,
                     reason="our_fault",
                 )
+        await hit(Failpoint.REWRAP_COMMITTED)
         return moved, len(broken)

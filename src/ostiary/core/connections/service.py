@@ -39,6 +39,7 @@ from ostiary.core.kernel.errors import (
     TemporarilyUnavailable,
     Throttled,
 )
+from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.page import Page
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.kernel.transactions import Transactions
@@ -258,6 +259,8 @@ class ConnectionService:
                     object_id=current.id,
                     reference=current.reference,
                 )
+                await hit(Failpoint.DISCONNECT_MARKED)
+        await hit(Failpoint.DISCONNECT_PURGED)
         self.tokens.forget(current.id)
         return DisconnectReceipt(
             connection=current,

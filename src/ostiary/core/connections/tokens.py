@@ -44,6 +44,7 @@ from ostiary.core.kernel.errors import (
     ReauthorizationRequired,
     TemporarilyUnavailable,
 )
+from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.ids import new_id
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.kernel.transactions import Transactions
@@ -225,6 +226,7 @@ class AccessTokens:
         """Redeem the refresh token. False when somebody else stored a newer one meanwhile: look again."""
         connection = lease.connection
         try:
+            await hit(Failpoint.REFRESH_LEASE_TAKEN)
             try:
                 context = refresh_token_context(connection, lease.version)
                 refresh_token = await self._vault.open(lease.sealed, context)
@@ -243,6 +245,7 @@ class AccessTokens:
         finally:
             async with self._transactions() as tx:
                 await tx.refresh_leases.release(connection.id, holder=lease.holder)
+            await hit(Failpoint.REFRESH_LEASE_RELEASED)
 
     async def _redeem_surely(self, lease: _Lease, refresh_token: Secret) -> TokenSet | None:
         """Redeem; believe a refusal only the second time. None when the stored token changed meanwhile."""
@@ -308,6 +311,7 @@ class AccessTokens:
             ) from error
 
     async def _keep(self, lease: _Lease, tokens: TokenSet, used: Secret) -> bool:
+        await hit(Failpoint.REFRESH_RESPONSE_IN_MEMORY)
         connection, version = lease.connection, lease.version + 1
         if tokens.claims is not None and (
             tokens.claims.identity.tenant_id != connection.tenant_id
@@ -338,6 +342,7 @@ class AccessTokens:
                 await tx.connections.save(current)
         except Conflict:
             return False
+        await hit(Failpoint.REFRESH_STORED)
         # Only now: the newer refresh token is safe, so the access token may be used.
         held = _Held(connection.organization_id, tokens.access_token, version, tokens.expires_at)
         self._hold(connection.id, held)

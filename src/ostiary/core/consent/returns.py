@@ -25,6 +25,7 @@ from ostiary.core.kernel.errors import (
     TemporarilyUnavailable,
     Throttled,
 )
+from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.kernel.transactions import Transactions
 from ostiary.core.organizations.model import Organization
@@ -89,6 +90,7 @@ class ReturnHandler:
         Raises:
             FlowRejected: It fits no pending attempt of this browser (``session_lost``).
         """
+        await hit(Failpoint.CONSENT_RECEIVED)
         try:
             request = await self._sign_in.consume(
                 parameters,
@@ -103,6 +105,7 @@ class ReturnHandler:
             if repeated is None or "attempt_id" not in repeated.subject:
                 raise
             return AttemptStep(await self._attempt_of(repeated))
+        await hit(Failpoint.CONSENT_STATE_CONSUMED)
         attempt = await self._attempt_of(request)
         try:
             return await self._take(attempt, request, parameters, browser_secret, actor)
@@ -225,8 +228,11 @@ class ReturnHandler:
         self, attempt: ConsentAttempt, request: AuthorizationRequest, parameters: ReturnParameters
     ) -> Evidence:
         tokens = await self._sign_in.redeem(request, parameters)
+        await hit(Failpoint.CONSENT_ID_TOKEN_VERIFIED)
         registration = self._registrations.for_method(attempt.method)
-        return await self._evidence.gather(attempt, registration, tokens)
+        evidence = await self._evidence.gather(attempt, registration, tokens)
+        await hit(Failpoint.CONSENT_EVIDENCE_FETCHED)
+        return evidence
 
     async def _decide(self, attempt: ConsentAttempt, evidence: Evidence, actor: Actor) -> ConsentAttempt:
         attempt = _with_evidence(attempt, evidence)
@@ -238,7 +244,9 @@ class ReturnHandler:
             return await self._refuse(attempt, verdict.reason or "unknown", person, variant=verdict.variant)
         if verdict.state is ConsentState.VERIFYING:
             return await self._keep_looking(attempt, "not_confirmed", None, person)
-        return await self._bind(attempt, evidence, person)
+        bound = await self._bind(attempt, evidence, person)
+        await hit(Failpoint.CONSENT_BINDING_COMMITTED)
+        return bound
 
     async def _bind(self, attempt: ConsentAttempt, evidence: Evidence, actor: Actor) -> ConsentAttempt:
         async with self._transactions() as transaction:
@@ -261,7 +269,9 @@ class ReturnHandler:
                 )
             if claim.outcome is ClaimOutcome.PENDING or not evidence.has_consenting_role:
                 return await self._ledger.wait_for_owner(transaction, attempt, actor)
-            return await self._ledger.settle(transaction, attempt, how=HOW_SEEN, actor=actor)
+            attempt = await self._ledger.settle(transaction, attempt, how=HOW_SEEN, actor=actor)
+            await hit(Failpoint.CONSENT_BINDING_WRITTEN)
+            return attempt
 
     async def _organization_of(
         self, transaction: ConsentTransaction, attempt: ConsentAttempt, directory: Directory

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Query, Request
+from fastapi import BackgroundTasks, Query, Request
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from ostiary.core.access.model import Permission
 from ostiary.core.connections.model import ConnectionStatus
 from ostiary.core.kernel.access_method import AccessMethod
+from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.entrypoints.api.problems import CHANGING, MAILBOX, READING
 from ostiary.entrypoints.api.shapes import AnswerShape, ListQuery, ObjectId, PageShape, page_shape
 from ostiary.entrypoints.api.strict_json import api_router
@@ -28,6 +29,7 @@ _EXAMPLE: dict[str, Any] = {
     "method": "graph",
     "mail": True,
     "calendar": True,
+    "left_out_reason": None,
     "address": "tom.ellis@harbourvale.example",
     "display_name": "Tom Ellis",
     "tenant_id": "9c2f0b7a-51de-4a66-8f3e-1d7a40e2b918",
@@ -55,6 +57,13 @@ class ConnectionShape(AnswerShape):
     method: AccessMethod
     mail: bool
     calendar: bool
+    left_out_reason: Annotated[
+        str | None,
+        Field(
+            description="Why email or calendar, whichever the person asked for and does not have here, was left out: a "
+            "reason id. Offer it again by a new connect session for this connection."
+        ),
+    ]
     address: Annotated[str, Field(description="Primary address of the mailbox; display only.")]
     display_name: str
     tenant_id: Annotated[str, Field(description="With `object_id`, the one key of a Microsoft identity.")]
@@ -172,8 +181,11 @@ async def resume_connection(request: Request, connection_id: ObjectId) -> Connec
     summary="Disconnect",
     operation_id="disconnect_connection",
 )
-async def disconnect_connection(request: Request, connection_id: ObjectId) -> ReceiptShape:
+async def disconnect_connection(
+    request: Request, connection_id: ObjectId, afterwards: BackgroundTasks
+) -> ReceiptShape:
     """Destroy the connection's tokens for good. There is no way back: the person connects anew."""
+    afterwards.add_task(hit, Failpoint.DISCONNECT_RECEIPT_SENT)
     return ReceiptShape.model_validate(
         await services(request).connections.disconnect(
             connection_id, organization_id=None, actor=actor(request)

@@ -14,6 +14,7 @@ import typer
 from ostiary.bootstrap import Services, application
 from ostiary.core.kernel.errors import OstiaryError
 from ostiary.entrypoints.cli.outcome import ExitCode, exit_code, show_failure
+from ostiary.failpoint_folder import arm_from_environment
 from ostiary.logs import configure_logging
 from ostiary.settings import Settings, SettingsError, load_settings
 
@@ -26,13 +27,15 @@ def read_settings() -> Settings:
     """Return the settings, or end the command with what is wrong with them."""
     file = os.environ.get(ENV_FILE_VARIABLE)
     try:
-        return load_settings(env_file=Path(file) if file else None)
+        settings = load_settings(env_file=Path(file) if file else None)
     except SettingsError as error:
         print("These settings have to be put right first:", file=sys.stderr)
         for line in str(error).splitlines():
             print(f"  {line}", file=sys.stderr)
         print("Each is explained in docs/reference/settings.md.", file=sys.stderr)
         raise typer.Exit(ExitCode.WRONG_USAGE) from None
+    arm_from_environment(os.environ, settings.profile)
+    return settings
 
 
 def run_with_services(use: Callable[[Services], Awaitable[T]], *, as_json: bool = False) -> T:

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 import structlog
 from fastapi import APIRouter, Form, Request, Response
+from starlette.background import BackgroundTask
 
 from ostiary.core.access.model import Permission
 from ostiary.core.consent.links import LinkPreview
@@ -15,6 +16,7 @@ from ostiary.core.consent.model import Consent, ConsentAttempt, ConsentState
 from ostiary.core.consent.permissions import missing_permissions
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.errors import FlowRejected, InvalidRequest, NotFound
+from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.reasons.catalogue import EXCHANGE_CAPTION, EXCHANGE_STEPS
 from ostiary.core.reasons.explain import explain, fill
@@ -150,7 +152,9 @@ async def come_back(request: Request, registration_id: str) -> Response:
             tenant_id=step.attempt.tenant_id or step.attempt.claimed_tenant_id,
             provider_code=None if provider is None else provider.code,
         )
-    return see_other(step.continue_at or page_of(step.attempt))
+    answer = see_other(step.continue_at or page_of(step.attempt))
+    answer.background = BackgroundTask(hit, Failpoint.CONSENT_RESPONSE_SENT)
+    return answer
 
 
 @router.get("/admin-consent/checking/{reference}", dependencies=_PUBLIC)

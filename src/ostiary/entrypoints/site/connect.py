@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Form, Request, Response
+from starlette.background import BackgroundTask
 
 from ostiary.core.access.model import Permission
 from ostiary.core.connections.model import (
@@ -27,6 +28,7 @@ from ostiary.core.kernel.errors import (
     PermissionDenied,
 )
 from ostiary.core.kernel.ids import parse_reference
+from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.entrypoints.site.attempt_page import not_yours
 from ostiary.entrypoints.site.connect_cookie import remember_session, session_secret
 from ostiary.entrypoints.site.connect_problem import (
@@ -137,7 +139,9 @@ async def take_return(request: Request, registration_id: str) -> Response:
     except AccessBlocked:
         # EWS ended while the person was at Microsoft: the page itself says so.
         return see_other("/connect")
-    return see_other(_address_of(outcome))
+    answer = see_other(_address_of(outcome))
+    answer.background = BackgroundTask(hit, Failpoint.CONNECT_REDIRECTED)
+    return answer
 
 
 @router.get("/connect/lost", dependencies=_PUBLIC)
