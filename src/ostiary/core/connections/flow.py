@@ -30,9 +30,9 @@ from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
 from ostiary.core.kernel.errors import Conflict, FlowRejected, InvalidRequest, NotFound, PermissionDenied
+from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.kernel.transactions import Transactions
-from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.signin.derivation import secret_hash
 from ostiary.core.signin.model import FlowKind, Registrations, StartedFlow
 from ostiary.core.signin.service import SignInService
@@ -202,6 +202,7 @@ class ConnectFlow:
             async with self._transactions() as tx:
                 session = await tx.connect_sessions.get(repeated.subject["connect_session_id"])
             return ConnectOutcome(session.reference, session.state)
+        await hit(Failpoint.CONNECT_STATE_CONSUMED)
         async with self._transactions() as tx:
             session = await tx.connect_sessions.get(request.subject["connect_session_id"])
             preview = await load_preview(
@@ -209,7 +210,6 @@ class ConnectFlow:
                 session,
                 connection_id=request.subject.get("connection_id"),
                 offer_ews=True,
-        await hit(Failpoint.CONNECT_STATE_CONSUMED)
                 clock=self._clock,
                 prefer=AccessMethod(request.subject["method"]),
             )

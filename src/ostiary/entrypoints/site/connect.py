@@ -27,8 +27,8 @@ from ostiary.core.kernel.errors import (
     NotFound,
     PermissionDenied,
 )
-from ostiary.core.kernel.ids import parse_reference
 from ostiary.core.kernel.failpoints import Failpoint, hit
+from ostiary.core.kernel.ids import parse_reference
 from ostiary.entrypoints.site.attempt_page import not_yours
 from ostiary.entrypoints.site.connect_cookie import remember_session, session_secret
 from ostiary.entrypoints.site.connect_problem import (
