@@ -13,6 +13,8 @@ from ostiary.bootstrap import Services
 from ostiary.core.audit.model import SYSTEM
 from ostiary.core.organizations.model import Organization
 
+from .pressing import press
+
 DOMAIN = "harbourvale.example"
 TENANT = "9c2f0b7a-51de-4a66-8f3e-1d7a40e2b918"
 PRIYA = "priya.nair@harbourvale.example"
@@ -81,7 +83,7 @@ async def at_microsoft(page: Page, address: str = PRIYA, *, answer: str = "Accep
     for _ in range(10):
         for sign, target in steps:
             if await sign.count():
-                await press(page, target)
+                await press(target)
                 break
         else:
             return
@@ -91,18 +93,12 @@ def _alike(target: Locator) -> tuple[tuple[Locator, Locator]]:
     return ((target, target),)
 
 
-async def press(page: Page, target: Locator) -> None:
-    """Click what leads to another page, and wait until that page is there."""
-    async with page.expect_navigation():
-        await target.click()
-
-
 async def approve(
     page: Page, link: str, *, button: str = GRAPH, address: str = PRIYA, answer: str = "Accept"
 ) -> None:
     """Open a link, choose, and walk through Microsoft's pages."""
     await page.goto(link)
-    await press(page, page.get_by_role("button", name=button))
+    await press(page.get_by_role("button", name=button))
     await at_microsoft(page, address, answer=answer)
 
 

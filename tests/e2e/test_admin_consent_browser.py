@@ -30,6 +30,7 @@ from .approval_world import (
     heading,
     make_world,
 )
+from .pressing import press, press_enter
 
 pytestmark = pytest.mark.browser
 
@@ -79,13 +80,12 @@ async def test_the_link_leaves_the_address_bar_on_first_view(world: ApprovalWorl
 async def test_use_another_account_approves_as_that_account(world: ApprovalWorld) -> None:
     async with world.person() as page:
         await page.goto(await world.link())
-        await page.get_by_role("button", name=GRAPH).click()
-        await page.get_by_text("Use another account").click()
+        await press(page.get_by_role("button", name=GRAPH))
+        await press(page.get_by_text("Use another account"))
         await page.locator("input[type=email], input[name=address]").first.fill(
             "global.admin@harbourvale.example"
         )
-        async with page.expect_navigation():
-            await page.keyboard.press("Enter")
+        await press_enter(page)
         await at_microsoft(page, "global.admin@harbourvale.example")
         assert await heading(page) == APPROVED
         assert "global.admin@harbourvale.example" in await page.locator("main").inner_text()
@@ -98,8 +98,8 @@ async def test_cancel_is_fine_and_leads_back(world: ApprovalWorld) -> None:
         text = await page.locator("main").inner_text()
         assert "Nothing was approved and nothing has changed." in text
         assert await consent_states(world) == {}
-        await page.get_by_role("link", name="Go back and approve").click()
-        await page.get_by_role("button", name=GRAPH).click()
+        await press(page.get_by_role("link", name="Go back and approve"))
+        await press(page.get_by_role("button", name=GRAPH))
         await at_microsoft(page)
         assert await heading(page) == APPROVED
 
@@ -169,7 +169,7 @@ async def test_each_failure_that_stops_at_microsoft_is_found_by_its_number(
         assert f"AADSTS{number}" in await page.content()
         await page.goto("/help/microsoft-page")
         await page.get_by_label("Number after AADSTS").fill(str(number))
-        await page.get_by_role("button", name="Show me what to do").click()
+        await press(page.get_by_role("button", name="Show me what to do"))
         assert await heading(page) == words
 
 
@@ -179,7 +179,7 @@ async def test_an_answer_that_is_none_is_asked_again(world: ApprovalWorld, numbe
         await page.goto("/help/microsoft-page")
         await page.locator("#number").evaluate("field => field.removeAttribute('maxlength')")
         await page.get_by_label("Number after AADSTS").fill(number)
-        await page.get_by_role("button", name="Show me what to do").click()
+        await press(page.get_by_role("button", name="Show me what to do"))
         assert (await page.title()).startswith("Error: ")
 
 
@@ -232,7 +232,7 @@ async def test_a_slow_approval_is_confirmed_by_looking_again(
         await page.reload()
         assert "Microsoft can take up to half an hour" in await page.locator("main").inner_text()
         move_time(timedelta(minutes=35))
-        await page.get_by_role("button", name="Check again").click()
+        await press(page.get_by_role("button", name="Check again"))
         await at_microsoft(page)
         assert await heading(page) == APPROVED
 
@@ -247,7 +247,7 @@ async def test_ews_that_is_off_is_approved_with_one_more_step(
         steps = await page.locator("pre").inner_text()
         assert "4f6c1d0e-7b52-4c1b-9a55-20d1b6f0c3aa" in steps
         emulator.set_scenario(DOMAIN, "ews_listed")
-        await page.get_by_role("button", name="Check EWS now").click()
+        await press(page.get_by_role("button", name="Check EWS now"))
         await at_microsoft(page)
         assert await heading(page) == APPROVED
 
@@ -281,7 +281,7 @@ async def test_links_that_do_not_work_all_look_alike(
             assert answer is not None
             text = await page.locator("main").inner_text()
             looks.append((answer.status, "\n".join(line for line in text.splitlines() if "RQ-" not in line)))
-            await page.get_by_role("button", name="Continue without a link").click()
+            await press(page.get_by_role("button", name="Continue without a link"))
             assert await heading(page) == "Approve Larkspur for your organization"
     assert len(set(looks)) == 1
     assert "This link doesn’t work any more" in looks[0][1]
@@ -290,7 +290,7 @@ async def test_links_that_do_not_work_all_look_alike(
 async def test_a_flow_begun_in_one_browser_ends_in_no_other(world: ApprovalWorld, emulator: Emulator) -> None:
     async with world.person() as victim, world.person() as attacker:
         await attacker.goto(await world.link())
-        await attacker.get_by_role("button", name=GRAPH).click()
+        await press(attacker.get_by_role("button", name=GRAPH))
         seen: list[str] = []
         attacker.on("request", lambda request: seen.append(request.url))
         # The attacker keeps the answer of Microsoft back, and makes the victim's browser bring it.
@@ -309,13 +309,13 @@ async def test_an_attempt_that_never_returned_is_shown_as_unfinished(
     async with world.person() as page:
         link = await world.link()
         await page.goto(link)
-        await page.get_by_role("button", name=GRAPH).click()
+        await press(page.get_by_role("button", name=GRAPH))
         await page.goto("/admin-consent")
         assert "didn’t finish" not in await page.locator("main").inner_text()
         move_time(timedelta(minutes=11))
         await page.reload()
         await expect(page.locator("main")).to_contain_text("Your last try at 12:00 UTC didn’t finish.")
-        await page.get_by_role("link", name="What did Microsoft’s page say?").click()
+        await press(page.get_by_role("link", name="What did Microsoft’s page say?"))
         assert await heading(page) == "What did Microsoft’s page say?"
 
 
@@ -329,7 +329,7 @@ async def test_approving_again_and_returning_twice_do_no_harm(
         await page.goto("/admin-consent")
         note = await page.locator("main").inner_text()
         assert "Graph is already approved for Harbour & Vale (Priya Nair, 24 November 2026)." in note
-        await page.get_by_role("button", name=GRAPH).click()
+        await press(page.get_by_role("button", name=GRAPH))
         await at_microsoft(page)
         assert await heading(page) == APPROVED
         exchanges = len(emulator.requests("oauth2/v2.0/token"))
@@ -355,13 +355,13 @@ async def test_both_methods_can_be_approved_one_after_the_other(world: ApprovalW
 async def test_a_request_can_be_declined_with_a_reason(world: ApprovalWorld) -> None:
     async with world.person(scripts=False) as page:
         await page.goto(await world.link())
-        await page.get_by_role("link", name="Decline this request").click()
+        await press(page.get_by_role("link", name="Decline this request"))
         await page.get_by_label("Reason (optional)").fill("x" * 281)
-        await page.get_by_role("button", name="Decline this request").click()
+        await press(page.get_by_role("button", name="Decline this request"))
         assert (await page.title()).startswith("Error: ")
         assert await page.get_by_label("Reason (optional)").input_value() == "x" * 281
         await page.get_by_label("Reason (optional)").fill("We use another tool.")
-        await page.get_by_role("button", name="Decline this request").click()
+        await press(page.get_by_role("button", name="Decline this request"))
         assert await heading(page) == "You declined the request"
     async with world.app.transactions() as transaction:
         page_of_records = await transaction.audit.page(
@@ -373,8 +373,8 @@ async def test_a_request_can_be_declined_with_a_reason(world: ApprovalWorld) -> 
 async def test_the_page_can_be_sent_to_a_colleague(world: ApprovalWorld) -> None:
     async with world.person(scripts=False) as page:
         await page.goto(await world.link())
-        await page.get_by_role("link", name="Send this page to a colleague").click()
-        await page.get_by_role("button", name="Make a link to send").click()
+        await press(page.get_by_role("link", name="Send this page to a colleague"))
+        await press(page.get_by_role("button", name="Make a link to send"))
         message = await page.locator("pre").inner_text()
     link = next(word for word in message.split() if "/admin-consent/l/" in word)
     async with world.person() as colleague:
@@ -385,17 +385,17 @@ async def test_the_page_can_be_sent_to_a_colleague(world: ApprovalWorld) -> None
 async def test_an_approval_we_lost_track_of_is_found_by_check_now(world: ApprovalWorld) -> None:
     async with world.person(scripts=False) as page:
         await page.goto(await world.link())
-        await page.get_by_role("button", name=GRAPH).click()
+        await press(page.get_by_role("button", name=GRAPH))
         await page.context.clear_cookies(domain="localhost")
         await at_microsoft(page)
         assert await heading(page) == "We lost track of this sign-in"
         assert await consent_states(world) == {}
-        await page.get_by_role("button", name="Check now").click()
+        await press(page.get_by_role("button", name="Check now"))
         await at_microsoft(page)
         assert await heading(page) == APPROVED
         assert await consent_states(world) == {AccessMethod.GRAPH: ConsentState.VERIFIED}
         await page.goto("/admin-consent/own-way")
-        await page.get_by_role("button", name="Check now", exact=True).click()
+        await press(page.get_by_role("button", name="Check now", exact=True))
         await at_microsoft(page)
         assert await heading(page) == APPROVED
 

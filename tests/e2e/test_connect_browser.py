@@ -25,6 +25,7 @@ from ostiary.entrypoints.worker.runner import Worker
 
 from ..integration.connect_world import Company, Emulator, make_company
 from .approval_world import at_microsoft
+from .pressing import press, press_enter
 
 pytestmark = pytest.mark.browser
 
@@ -73,11 +74,11 @@ async def sign_in(page: Page, address: str = TOM) -> None:
     """Get through Microsoft's pages."""
     for _ in range(6):
         if await page.locator("input[name=password]").count():
-            await page.get_by_role("button", name="Sign in", exact=True).click()
+            await press(page.get_by_role("button", name="Sign in", exact=True))
         elif await page.locator(f"button[value='{address}']").count():
-            await page.locator(f"button[value='{address}']").click()
+            await press(page.locator(f"button[value='{address}']"))
         elif await page.get_by_role("button", name="Accept", exact=True).count():
-            await page.get_by_role("button", name="Accept", exact=True).click()
+            await press(page.get_by_role("button", name="Accept", exact=True))
         else:
             return
 
@@ -91,7 +92,7 @@ async def test_a_member_connects_and_lands_in_the_vendors_app(
     await company.approve(method)
     page = await open_page(scripts=scripts)
     await page.goto(await company.session())
-    await page.get_by_role("button", name="Continue to Microsoft").click()
+    await press(page.get_by_role("button", name="Continue to Microsoft"))
     await sign_in(page)
     await page.wait_for_url("https://app.larkspur.example/connected?**")
     query = parse_qs(urlsplit(page.url).query)
@@ -118,7 +119,7 @@ async def test_what_was_chosen_is_what_is_connected(
     await page.goto(await company.session(return_url=None))
     for name in ("mail", "calendar"):
         await page.locator(f"input[name={name}]").set_checked(name in chosen)
-    await page.get_by_role("button", name="Continue to Microsoft").click()
+    await press(page.get_by_role("button", name="Continue to Microsoft"))
     await sign_in(page)
     assert await page.locator("h1").inner_text() == "Connected"
     facts = await read_facts(page)
@@ -133,17 +134,17 @@ async def test_before_the_approval_a_member_asks_and_connects_once_it_is_given(
     page, colleague = await open_page(scripts=False), await open_page(scripts=False)
     await page.goto(await company.session())
     assert "Harbour & Vale hasn’t approved Larkspur yet." in await page.locator("main").inner_text()
-    await page.get_by_role("link", name="Ask your administrator").click()
+    await press(page.get_by_role("link", name="Ask your administrator"))
     await page.get_by_label("Your administrator’s email").fill("priya.nair@harbourvale.example")
-    await page.get_by_role("button", name="Send request").click()
+    await press(page.get_by_role("button", name="Send request"))
     waiting = page.url
-    await page.get_by_role("button", name="I’ve sent it").click()
+    await press(page.get_by_role("button", name="I’ve sent it"))
     assert await page.locator("h1").inner_text() == "Your request is with your IT administrator"
     await page.get_by_role("button", name="Copy a reminder to send").click()
     message = await page.locator("pre").first.inner_text()
 
     await colleague.goto(next(word for word in message.split() if "/admin-consent/l/" in word))
-    await colleague.get_by_role("button", name="Connect email and calendar - Graph").click()
+    await press(colleague.get_by_role("button", name="Connect email and calendar - Graph"))
     await at_microsoft(colleague)
     assert await colleague.locator("h1").inner_text() == "Approved. People at Harbour & Vale can now connect."
 
@@ -151,7 +152,7 @@ async def test_before_the_approval_a_member_asks_and_connects_once_it_is_given(
 
     await page.goto(waiting)
     assert await page.locator("h1").inner_text() == "Approved. You can connect now."
-    await page.get_by_role("button", name="Connect now").click()
+    await press(page.get_by_role("button", name="Connect now"))
     await sign_in(page)
     await page.wait_for_url("https://app.larkspur.example/connected?**")
     (connection,) = await company.connections()
@@ -164,12 +165,12 @@ async def test_signing_in_again_keeps_the_connection_and_disconnecting_destroys_
     await company.approve()
     page = await open_page(scripts=False)
     await page.goto(await company.session(return_url=None))
-    await page.get_by_role("button", name="Continue to Microsoft").click()
+    await press(page.get_by_role("button", name="Continue to Microsoft"))
     await sign_in(page)
     (first,) = await company.connections()
     await page.goto(await company.session(return_url=None, connection_id=first.id))
     assert await page.locator("h1").inner_text() == "Sign in again"
-    await page.get_by_role("button", name="Continue to Microsoft").click()
+    await press(page.get_by_role("button", name="Continue to Microsoft"))
     await sign_in(page)
     assert await page.locator("h1").inner_text() == "Connected"
     (again,) = await company.connections()
@@ -177,10 +178,10 @@ async def test_signing_in_again_keeps_the_connection_and_disconnecting_destroys_
 
     await come_in_as_dana(company, page)
     await page.goto(f"/console/connections/{first.id}/disconnect")
-    await page.get_by_role("button", name="Disconnect").click()
+    await press(page.get_by_role("button", name="Disconnect"))
     assert "That isn’t the address of this mailbox." in await page.locator("main").inner_text()
     await page.get_by_label("Type the address to confirm").fill(TOM)
-    await page.get_by_role("button", name="Disconnect").click()
+    await press(page.get_by_role("button", name="Disconnect"))
     assert await page.locator("h1").inner_text() == f"{TOM} is disconnected"
     receipt = await page.locator("main").inner_text()
     assert "The saved sign-in was destroyed." in receipt
@@ -236,7 +237,7 @@ async def test_an_attackers_link_completed_by_somebody_else_gives_nothing_usable
     attacker, victim = await open_page(), await open_page()
     link = await company.session()
     await attacker.goto(link)
-    await attacker.get_by_role("button", name="Continue to Microsoft").click()
+    await press(attacker.get_by_role("button", name="Continue to Microsoft"))
     at_microsoft = attacker.url
     # The victim is lured to Microsoft's page of the attacker's sign-in, and the return comes to their browser.
     await victim.goto(at_microsoft)
@@ -245,7 +246,7 @@ async def test_an_attackers_link_completed_by_somebody_else_gives_nothing_usable
     assert company.emulator.requests("/token") == []
     # Or to the attacker's session: the first browser that started has it.
     await victim.goto(link)
-    await victim.get_by_role("button", name="Continue to Microsoft").click()
+    await press(victim.get_by_role("button", name="Continue to Microsoft"))
     assert await victim.locator("h1").inner_text() == "We lost track of this sign-in"
     assert await company.connections() == ()
 
@@ -265,8 +266,7 @@ async def test_keyboard_alone_is_enough_to_connect(company: Company, open_page) 
             break
     assert reached[0] == "Skip to main content"
     assert reached[-1].startswith("Continue to Microsoft")
-    async with page.expect_navigation():
-        await page.keyboard.press("Enter")
+    await press_enter(page)
     await sign_in(page)
     await page.wait_for_url("**/connect/done/**")
     await page.wait_for_function("document.activeElement.tagName === 'H1'", timeout=15000)
@@ -315,16 +315,16 @@ async def walk_all_pages(company: Company, page: Page):
     yield "start-from-vendor"
     await page.goto(await company.session())
     yield "connect-not-approved"
-    await page.get_by_role("link", name="Ask your administrator").click()
+    await press(page.get_by_role("link", name="Ask your administrator"))
     yield "approval-form"
     await page.get_by_label("Your administrator’s email").fill("priya.nair@harbourvale.example")
     await page.get_by_label("Why you need it").fill("I need this to book customer meetings.")
-    await page.get_by_role("button", name="Send request").click()
+    await press(page.get_by_role("button", name="Send request"))
     yield "approval-to-send"
-    await page.get_by_role("link", name="Ask someone else").click()
+    await press(page.get_by_role("link", name="Ask someone else"))
     yield "approval-other"
     await page.go_back()
-    await page.get_by_role("button", name="I’ve sent it").click()
+    await press(page.get_by_role("button", name="I’ve sent it"))
     yield "approval-sent"
     await company.app.approvals.resolve(organization_id="org_1", method=AccessMethod.GRAPH)
     await page.reload()
@@ -334,16 +334,16 @@ async def walk_all_pages(company: Company, page: Page):
     yield "connect-approved"
     await page.locator("input[name=mail]").uncheck()
     await page.locator("input[name=calendar]").uncheck()
-    await page.get_by_role("button", name="Continue to Microsoft").click()
+    await press(page.get_by_role("button", name="Continue to Microsoft"))
     yield "connect-nothing-chosen"
     company.emulator.set_scenario(DOMAIN, "mailbox_missing")
     await page.goto(await company.session(return_url=None))
-    await page.get_by_role("button", name="Continue to Microsoft").click()
+    await press(page.get_by_role("button", name="Continue to Microsoft"))
     await sign_in(page)
     yield "problem-mailbox-missing"
     company.emulator.set_scenario(DOMAIN, "ews_listed")
     await page.goto(await company.session(return_url=None))
-    await page.get_by_role("button", name="Continue to Microsoft").click()
+    await press(page.get_by_role("button", name="Continue to Microsoft"))
     await sign_in(page)
     yield "done"
     await page.goto(await company.session(return_url=None))

@@ -24,6 +24,7 @@ from ostiary.core.organizations.model import Member, MemberRole
 
 from ..integration.connect_world import APP_ID, HARBOUR, Company, Emulator, make_company
 from .approval_world import heading, make_world
+from .pressing import press
 
 pytestmark = pytest.mark.browser
 
@@ -99,7 +100,7 @@ class Walker:
         """Press Continue and get as far as Microsoft lets this account."""
         if hint is not None:
             await self.page.get_by_label("Work account").fill(hint)
-        await self.page.get_by_role("button", name="Continue to Microsoft").click()
+        await press(self.page.get_by_role("button", name="Continue to Microsoft"))
         await self.at_microsoft(account, leaves=leaves)
 
     async def at_microsoft(
@@ -111,25 +112,25 @@ class Walker:
             if not page.url.startswith(self.emulator.url):  # type: ignore[attr-defined]
                 return
             if await page.locator("input[name=password]").count():
-                await page.get_by_role("button", name="Sign in", exact=True).click()
+                await press(page.get_by_role("button", name="Sign in", exact=True))
             elif await page.locator(f"button[value='{address}']").count():
-                await page.locator(f"button[value='{address}']").click()
+                await press(page.locator(f"button[value='{address}']"))
             elif await page.get_by_role("button", name=answer, exact=True).count():
-                await page.get_by_role("button", name=answer, exact=True).click()
+                await press(page.get_by_role("button", name=answer, exact=True))
             elif leaves and await page.get_by_role("link", name="Return to the app without granting").count():
-                await page.get_by_role("link", name="Return to the app without granting").click()
+                await press(page.get_by_role("link", name="Return to the app without granting"))
             else:
                 return
 
     async def tell(self, said: str | None = None, *, number: int | None = None) -> None:
         """Say what Microsoft's page said, starting from the connect page."""
         await self.page.goto("/connect")
-        await self.page.get_by_role("link", name="Tell us what its page said").click()
+        await press(self.page.get_by_role("link", name="Tell us what its page said"))
         if said is not None:
             await self.page.get_by_label(said).check()
         if number is not None:
             await self.page.get_by_label("Number after AADSTS").fill(str(number))
-        await self.page.get_by_role("button", name="Show me what to do").click()
+        await press(self.page.get_by_role("button", name="Show me what to do"))
 
     @property
     def primary(self):
@@ -157,7 +158,7 @@ async def connects(walker: Walker) -> None:
 
 
 async def press_and_connect(walker: Walker) -> None:
-    await walker.primary.click()
+    await press(walker.primary)
     await walker.at_microsoft()
     await arrives_connected(walker)
 
@@ -172,7 +173,7 @@ async def arrives_connected(walker: Walker) -> None:
 
 
 async def asks_the_administrator(walker: Walker) -> None:
-    await walker.primary.click()
+    await press(walker.primary)
     assert await heading(walker.page) == "Ask your IT administrator to approve Larkspur"
 
 
@@ -182,7 +183,7 @@ async def copies(walker: Walker) -> None:
     text = await walker.page.locator(f"pre#{target}").inner_text()
     assert APP_ID in text
     assert "{" not in text
-    await walker.primary.click()
+    await press(walker.primary)
     assert urlsplit(walker.page.url).fragment == target
 
 
@@ -196,13 +197,13 @@ def writes_to(address: str, subject: str) -> Steps:
 
 
 async def leads_to_the_vendor(walker: Walker) -> None:
-    await walker.primary.click()
+    await press(walker.primary)
     assert walker.page.url.startswith(VENDOR_PAGE)
 
 
 def leads_to(path: str, words: str) -> Steps:
     async def leads(walker: Walker) -> None:
-        await walker.primary.click()
+        await press(walker.primary)
         assert urlsplit(walker.page.url).path == path
         assert await heading(walker.page) == words
 
@@ -211,7 +212,7 @@ def leads_to(path: str, words: str) -> Steps:
 
 async def offers_other_accounts(walker: Walker) -> None:
     walker.emulator.control("DELETE", f"/tenants/{DOMAIN}/scenario")
-    await walker.primary.click()
+    await press(walker.primary)
     assert await heading(walker.page) == "Pick an account"
 
 
@@ -263,7 +264,7 @@ def told(
 async def cancelled(walker: Walker) -> None:
     walker.emulator.control("PATCH", f"/tenants/{DOMAIN}/policies", {"user_consent": "open"})
     await walker.open()
-    await walker.page.get_by_role("button", name="Continue to Microsoft").click()
+    await press(walker.page.get_by_role("button", name="Continue to Microsoft"))
     await walker.at_microsoft(answer="Cancel")
 
 
@@ -290,7 +291,7 @@ def over_ews(scenario: str, *, seen: str | None = None) -> Steps:
         await walker.open()
         await walker.go()
         if seen is not None:
-            await walker.page.get_by_role("link", name=seen).click()
+            await press(walker.page.get_by_role("link", name=seen))
 
     return stop
 
@@ -346,7 +347,7 @@ async def came_as_somebody_else_though_known(walker: Walker) -> None:
 
 
 async def uses_the_chosen_account(walker: Walker) -> None:
-    await walker.primary.click()
+    await press(walker.primary)
     await arrives_connected(walker)
 
 
@@ -360,13 +361,13 @@ async def took_a_colleagues_mailbox(walker: Walker) -> None:
 async def lost_the_cookie(walker: Walker) -> None:
     await walker.approve()
     await walker.open()
-    await walker.page.get_by_role("button", name="Continue to Microsoft").click()
+    await press(walker.page.get_by_role("button", name="Continue to Microsoft"))
     await walker.page.context.clear_cookies(domain="localhost")
     await walker.at_microsoft()
 
 
 async def starts_from_the_vendor(walker: Walker) -> None:
-    await walker.primary.click()
+    await press(walker.primary)
     text = await walker.page.locator("main").inner_text()
     assert "Start from Larkspur: Settings › Email and calendar › Connect." in text
 
@@ -374,7 +375,7 @@ async def starts_from_the_vendor(walker: Walker) -> None:
 async def took_too_long(walker: Walker) -> None:
     await walker.approve()
     await walker.open()
-    await walker.page.get_by_role("button", name="Continue to Microsoft").click()
+    await press(walker.page.get_by_role("button", name="Continue to Microsoft"))
     walker.move_time(timedelta(minutes=11))
     await walker.at_microsoft()
 
@@ -839,9 +840,9 @@ async def test_somebody_signed_in_already_passes_microsoft_and_lands_at_the_vend
 ) -> None:
     async with walker_in(chromium, company, site, move_time) as walker:
         await connected_before(walker)
-        await walker.page.get_by_role("link", name="Reconnect anyway").click()
+        await press(walker.page.get_by_role("link", name="Reconnect anyway"))
         # Browsers follow the redirects of a form's answer only to places that the page's policy names.
-        await walker.page.get_by_role("button", name="Continue to Microsoft").click()
+        await press(walker.page.get_by_role("button", name="Continue to Microsoft"))
         await walker.page.wait_for_url(f"{VENDOR_PAGE}?**", timeout=10_000)
     assert await walker.statuses() == [ConnectionStatus.CONNECTED]
 
@@ -912,16 +913,16 @@ async def test_an_administrator_reads_why_microsoft_wants_a_closer_look(
     emulator.set_scenario(DOMAIN, "unverified_publisher")
     async with world.person(scripts=False) as page:
         await page.goto(await world.link())
-        await page.get_by_role("button", name="Connect email and calendar - Graph").click()
-        await page.locator(f"button[value='{TOM}']").click()
-        await page.get_by_role("button", name="Sign in", exact=True).click()
+        await press(page.get_by_role("button", name="Connect email and calendar - Graph"))
+        await press(page.locator(f"button[value='{TOM}']"))
+        await press(page.get_by_role("button", name="Sign in", exact=True))
         assert "AADSTS900941" in await page.content()
         if way == "came back":
-            await page.get_by_role("link", name="Return to the app without granting").click()
+            await press(page.get_by_role("link", name="Return to the app without granting"))
         else:
             await page.goto("/help/microsoft-page")
             await page.get_by_label("“This app may be risky” or “unverified”").check()
-            await page.get_by_role("button", name="Show me what to do").click()
+            await press(page.get_by_role("button", name="Show me what to do"))
         assert await heading(page) == "Microsoft wants an administrator to look at this app first"
         main = page.locator("main")
         assert await main.get_by_text("Nothing was approved and nothing has changed.").count() == 1
@@ -936,7 +937,7 @@ async def test_an_administrator_reads_why_microsoft_wants_a_closer_look(
         assert details.get("Microsoft said") == ("AADSTS900941" if way == "came back" else None)
         assert details["Reference"] in await main.inner_text()
         assert await main.get_by_role("link", name="Ask an administrator", exact=True).count() == 1
-        await main.get_by_role("link", name="How to check this app").click()
+        await press(main.get_by_role("link", name="How to check this app"))
         assert await heading(page) == GENUINE
     assert await app.consent.consents_of(world.organization.id) == ()
 

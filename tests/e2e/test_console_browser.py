@@ -21,6 +21,7 @@ from ostiary.entrypoints.web.server import WebServer
 from ostiary.settings import Settings
 
 from ..integration.console_world import OPERATOR_PAGES, Customer, console_pages, make_customer
+from .pressing import press
 
 pytestmark = pytest.mark.browser
 
@@ -182,7 +183,7 @@ async def test_licence_is_given_without_scripts(world: World, chromium: Browser)
     page = await context.new_page()
     await page.goto("/console/members?show=unlicensed")
     await page.get_by_label(f"Choose {person.display_name}").check()
-    await page.get_by_role("button", name="Give licence").click()
+    await press(page.get_by_role("button", name="Give licence"))
     await page.wait_for_url("**/console/members?*")
     assert (
         await world.services.organizations.get_member(
@@ -197,11 +198,11 @@ async def test_operator_comes_in_by_link_and_leaves_without_scripts(world: World
     page = await context.new_page()
     await page.goto(f"/console/link/{world.operator_link.reveal()}")
     assert world.operator_link.reveal() not in page.url
-    await page.get_by_role("button", name="Sign in").click()
+    await press(page.get_by_role("button", name="Sign in"))
     await page.wait_for_url("**/operator")
     assert await page.locator("h1").inner_text() == "All customers"
-    await page.get_by_role("link", name="Vik").click()
-    await page.get_by_role("button", name="Sign out", exact=True).click()
+    await press(page.get_by_role("link", name="Vik"))
+    await press(page.get_by_role("button", name="Sign out", exact=True))
     await page.wait_for_url("**/console/signed-out")
     assert await context.cookies() == []
     await context.close()
@@ -212,7 +213,7 @@ async def test_copy_button_copies_the_link_and_says_so(world: World, chromium: B
     await context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = await context.new_page()
     await page.goto(f"/console/members/{world.customer.people[6].id}")
-    await page.get_by_role("button", name="Invite to connect").click()
+    await press(page.get_by_role("button", name="Invite to connect"))
     link = await page.locator("#link").inner_text()
     assert link.startswith(f"{world.url}/connect/s/")
     await page.get_by_role("button", name="Copy link").click()
@@ -236,7 +237,7 @@ async def test_link_from_another_site_opens_the_console_in_spite_of_the_strict_c
 
     await page.route("http://mail.example/", mail)
     await page.goto("http://mail.example/")
-    await page.get_by_role("link", name="look").click()
+    await press(page.get_by_role("link", name="look"))
     await page.wait_for_url("**/console/audit")
     assert await page.locator("h1").inner_text() == "Audit log"
     await context.close()

@@ -9,6 +9,8 @@ from ostiary.bootstrap import Services
 from ostiary.core.audit.model import SYSTEM
 from ostiary.core.organizations.model import MemberRole
 
+from .pressing import press
+
 pytestmark = pytest.mark.browser
 
 DANA = "dana.okafor@harbourvale.example"
@@ -33,12 +35,12 @@ async def _link_for_dana(app: Services, site: str) -> str:
 
 
 async def _through_microsoft(page: Page) -> None:
-    await page.get_by_role("button", name="Sign in with Microsoft").click()
-    await page.get_by_role("button", name=DANA).click()
-    await page.get_by_role("button", name="Sign in", exact=True).click()
+    await press(page.get_by_role("button", name="Sign in with Microsoft"))
+    await press(page.get_by_role("button", name=DANA))
+    await press(page.get_by_role("button", name="Sign in", exact=True))
     accept = page.get_by_role("button", name="Accept")
     if await accept.count():
-        await accept.click()
+        await press(accept)
 
 
 @pytest.mark.parametrize("scripts", [True, False])
@@ -51,7 +53,7 @@ async def test_link_leads_through_microsoft_to_the_overview(
     await page.goto(link)
     await _through_microsoft(page)
     if not scripts:
-        await page.get_by_role("link", name="Continue").click()
+        await press(page.get_by_role("link", name="Continue"))
     await page.wait_for_url(f"{site}/console")
     await expect(page.locator("h1")).to_have_text("Overview")
     (session,) = [
@@ -75,7 +77,7 @@ async def test_page_that_was_asked_for_comes_after_the_sign_in(
     await context.clear_cookies(name="__Host-ostiary-session")
     await page.goto(f"{site}/console/members?show=licensed")
     await expect(page.locator("h1")).to_have_text("Sign in to the console")
-    await page.get_by_role("button", name="Sign in with Microsoft").click()
-    await page.get_by_role("button", name=DANA).click()
+    await press(page.get_by_role("button", name="Sign in with Microsoft"))
+    await press(page.get_by_role("button", name=DANA))
     await page.wait_for_url(f"{site}/console/members?show=licensed")
     await context.close()

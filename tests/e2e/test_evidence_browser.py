@@ -6,6 +6,7 @@ import httpx
 import pytest
 from playwright.async_api import Browser
 
+from .pressing import press
 from .test_site_looks import LOOKS, check, watch
 
 pytestmark = pytest.mark.browser
@@ -24,7 +25,7 @@ async def test_the_page_is_accessible(site: str, chromium: Browser, scheme: str,
         page = await context.new_page()
         complaints = watch(page)
         await page.goto("/genuine")
-        await page.get_by_role("link", name="the evidence pack").click()
+        await press(page.get_by_role("link", name="the evidence pack"))
         await page.wait_for_url("**/genuine/evidence")
         await check(page, f"evidence {scheme} {width}")
         assert complaints == []

@@ -12,6 +12,7 @@ from playwright.async_api import Browser, Page
 from ostiary.bootstrap import Services
 
 from ..integration.connect_world import TOM, Company, make_company
+from .pressing import press, press_enter
 from .test_connect_browser import sign_in
 from .test_site_looks import LOOKS, check, watch
 
@@ -30,7 +31,7 @@ async def company(app: Services, client: httpx.AsyncClient, site: str, emulator:
 
 async def enter(page: Page) -> None:
     await page.goto("/trust")
-    await page.get_by_role("button", name="Sign in with Microsoft").click()
+    await press(page.get_by_role("button", name="Sign in with Microsoft"))
     await sign_in(page, PRIYA)
     await page.wait_for_url("**/trust")
 
@@ -48,15 +49,15 @@ async def test_every_page_of_it_is_accessible_in_every_look(
         await check_looks(page, "refused")
         await enter(page)
         await check_looks(page, "connections")
-        await page.get_by_role("link", name=f"Disconnect {TOM}").click()
+        await press(page.get_by_role("link", name=f"Disconnect {TOM}"))
         await check_looks(page, "disconnect one")
         await page.goto("/trust/disconnect-all")
         await check_looks(page, "disconnect all")
         assert complaints == []
-        await page.get_by_role("button", name="Disconnect everybody").click()
+        await press(page.get_by_role("button", name="Disconnect everybody"))
         await check_looks(page, "disconnect all, wrong domain")
         await page.get_by_label("Type your domain to confirm").fill("harbourvale.example")
-        await page.get_by_role("button", name="Disconnect everybody").click()
+        await press(page.get_by_role("button", name="Disconnect everybody"))
         await page.wait_for_url("**/trust?done=1")
         await check_looks(page, "nobody left")
     finally:
@@ -78,10 +79,10 @@ async def test_without_scripts_and_with_the_keyboard_somebody_is_disconnected(
         page = await context.new_page()
         await enter(page)
         await tab_to(page, "Disconnect tom.ellis@harbourvale.example")
-        await page.keyboard.press("Enter")
+        await press_enter(page)
         await page.wait_for_url("**/trust/disconnect/**")
         await tab_to(page, "Disconnect")
-        await page.keyboard.press("Enter")
+        await press_enter(page)
         await page.wait_for_url("**/trust?done=1")
         assert await page.get_by_role("status").filter(has_text="1 connection was disconnected").count() == 1
     finally:

@@ -28,6 +28,7 @@ from ostiary.entrypoints.cli.demo import sample
 from ostiary.entrypoints.web.server import open_listener
 from ostiary.settings import Settings
 
+from .pressing import press
 from .test_connect_browser import sign_in
 
 pytestmark = pytest.mark.browser
@@ -77,7 +78,7 @@ class Larkspur:
             page = await context.new_page()
             if user is not None:
                 await page.goto("/")
-                await page.get_by_role("button", name=user).click()
+                await press(page.get_by_role("button", name=user))
             yield page
         finally:
             await context.close()
@@ -173,8 +174,8 @@ async def answers(url: str, process: subprocess.Popen[bytes]) -> None:
 
 async def to_microsoft(page: Page) -> None:
     """From the app to Microsoft's sign-in page."""
-    await page.get_by_role("button", name="Connect email and calendar").click()
-    await page.get_by_role("button", name="Continue to Microsoft").click()
+    await press(page.get_by_role("button", name="Connect email and calendar"))
+    await press(page.get_by_role("button", name="Continue to Microsoft"))
 
 
 async def connect(page: Page, address: str) -> None:
@@ -231,7 +232,7 @@ async def test_a_link_of_an_attacker_completed_by_a_victim_gives_nothing_usable(
         started = await attacker.context.request.post("/email/connect", max_redirects=0)
         # The link reaches the victim unopened, who goes all the way through with their own mailbox.
         await victim.goto(started.headers["location"])
-        await victim.get_by_role("button", name="Continue to Microsoft").click()
+        await press(victim.get_by_role("button", name="Continue to Microsoft"))
         await sign_in(victim, TOM_AT)
         assert await victim.locator("h1").inner_text() == "Nothing was connected"
         # The attacker's own app never learns the code, and so cannot confirm either.
