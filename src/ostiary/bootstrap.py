@@ -45,6 +45,7 @@ from ostiary.adapters.sql.embedded import EmbeddedServer
 from ostiary.adapters.sql.engine import create_engine, driver_url
 from ostiary.adapters.sql.migrate import SchemaState, downgrade, schema_state, upgrade
 from ostiary.adapters.sql.unit_of_work import SQLTransactions
+from ostiary.core.access.rate_limits import Budget, LimitedAct, RateLimits
 from ostiary.core.access.service import AccessService
 from ostiary.core.approvals.mails import APPROVAL_WRITERS
 from ostiary.core.approvals.service import ApprovalService
@@ -136,6 +137,7 @@ class Services:
     organizations: OrganizationService
     people_import: PeopleImport
     access: AccessService
+    rate_limits: RateLimits
     audit: AuditService
     consent: ConsentService
     approvals: ApprovalService
@@ -194,6 +196,12 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             flow_key=await keys.instance_key("flows"),
         )
         tenants = TenantService(transactions=transactions, clock=clock, entropy=entropy)
+        rate_limits = RateLimits(
+            transactions=transactions,
+            clock=clock,
+            hash_key=await keys.instance_key("rate limits"),
+            budgets={act: Budget.parse(getattr(settings, f"rate_limit_{act.value}")) for act in LimitedAct},
+        )
         consent = ConsentService(
             transactions=transactions,
             clock=clock,
@@ -265,7 +273,9 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
                 signin=signin,
                 registrations=registrations,
                 api_key_hash_key=await keys.instance_key("api keys"),
+                rate_limits=rate_limits,
             ),
+            rate_limits=rate_limits,
             audit=AuditService(
                 transactions=transactions,
                 clock=clock,

@@ -27,6 +27,10 @@ class KeyBackEnd(StrEnum):
     TRANSIT = "transit"
 
 
+RateLimit = Annotated[str, Field(pattern=r"^(off|[1-9][0-9]{0,6}/([1-9][0-9]{0,2})?[smh])$")]
+"""How often something may be tried: ``300/10m``, ``20/s``, ``5000/h``, or ``off``."""
+
+
 class Settings(BaseSettings):
     """The instance's settings. Secrets are file paths or masked values, never printed."""
 
@@ -163,6 +167,27 @@ class Settings(BaseSettings):
     )
     metrics_token: SecretStr | None = Field(
         None, description="Bearer token for `/metrics`. Empty: metrics answer on the loopback only."
+    )
+    rate_limit_sign_in: RateLimit = Field(
+        "300/10m",
+        description="Sign-ins that one address may start. As `300/10m`, `20/s`, `5000/h`, or `off`.",
+    )
+    rate_limit_consent: RateLimit = Field(
+        "300/10m", description="Approvals that one address, or one link, may start or check."
+    )
+    rate_limit_link: RateLimit = Field("600/10m", description="Links that one address may open.")
+    rate_limit_connect: RateLimit = Field(
+        "600/10m", description="Connections that one address, or one connect session, may start."
+    )
+    rate_limit_return: RateLimit = Field(
+        "1200/10m", description="Returns from Microsoft that one address may bring."
+    )
+    rate_limit_mail: RateLimit = Field(
+        "200/h", description="Acts that make us write a mail, for one address and for one organization."
+    )
+    rate_limit_api: RateLimit = Field("30000/m", description="Calls of the API with one key.")
+    rate_limit_guess: RateLimit = Field(
+        "120/10m", description="Wrong keys, links and returns from one address; the right ones still work."
     )
     workers_inside: bool = Field(
         False, description="Run the background worker inside `ostiary serve` (one-machine set-ups)."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ostiary.adapters.memory.authorization_server import MemoryAuthorizationServer, MemoryPerson
+from ostiary.core.access.rate_limits import Budget, LimitedAct, RateLimits
 from ostiary.core.access.service import AccessService
 from ostiary.core.audit.model import Actor, ActorKind
 from ostiary.core.kernel.access_method import AccessMethod
@@ -80,6 +81,12 @@ def access(
         signin=signin,
         registrations=registrations,
         api_key_hash_key=b"h" * 32,
+        rate_limits=RateLimits(
+            transactions=transactions,
+            clock=clock,
+            hash_key=b"r" * 32,
+            budgets={LimitedAct.API: Budget.parse("5/m")},
+        ),
     )
 
 

@@ -30,6 +30,7 @@ from ostiary.adapters.sql.notices import SQLNoticeStore
 from ostiary.adapters.sql.organizations import SQLMemberStore, SQLOrganizationStore
 from ostiary.adapters.sql.permission_uses import SQLPermissionUseStore
 from ostiary.adapters.sql.personal_records import SQLRecordEraser, SQLRecordReader
+from ostiary.adapters.sql.rate_limits import SQLRateLimitStore
 from ostiary.adapters.sql.roster import SQLRoster
 from ostiary.adapters.sql.sealed_tokens import SQLSealedTokenStore
 from ostiary.adapters.sql.signin import SQLAuthorizationRequestStore
@@ -175,6 +176,10 @@ class UnitOfWork:
     @property
     def api_keys(self) -> SQLApiKeyStore:
         return SQLApiKeyStore(self._connection)
+
+    @property
+    def rate_limits(self) -> SQLRateLimitStore:
+        return SQLRateLimitStore(self._connection)
 
     @property
     def one_time_links(self) -> SQLOneTimeLinkStore:

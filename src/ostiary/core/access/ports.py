@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ostiary.core.access.model import ApiKey, ConsoleSession, OneTimeLink, Operator
+from ostiary.core.access.rate_limits import RateLimitStore
 from ostiary.core.audit.ports import AuditTrail
 from ostiary.core.organizations.ports import MemberStore, OrganizationStore
 from ostiary.core.signin.ports import AuthorizationRequestStore
@@ -99,6 +100,8 @@ class AccessTransaction(Protocol):
     def operators(self) -> OperatorStore: ...
     @property
     def api_keys(self) -> ApiKeyStore: ...
+    @property
+    def rate_limits(self) -> RateLimitStore: ...
     @property
     def one_time_links(self) -> OneTimeLinkStore: ...
     @property

@@ -25,6 +25,7 @@ from ostiary.core.access.model import (
     SignedIn,
 )
 from ostiary.core.access.ports import AccessTransaction
+from ostiary.core.access.rate_limits import LimitedAct, RateLimits
 from ostiary.core.access.sessions import begin_session, find_principal
 from ostiary.core.audit.model import SYSTEM, Actor
 from ostiary.core.kernel.clock import Clock
@@ -55,6 +56,7 @@ class AccessService:
         signin: SignInService,
         registrations: Registrations,
         api_key_hash_key: bytes,
+        rate_limits: RateLimits,
     ) -> None:
         """``api_key_hash_key``: at least 32 bytes, the same in every process, kept outside the database."""
         if len(api_key_hash_key) < HASH_KEY_BYTES:
@@ -63,6 +65,7 @@ class AccessService:
         self._clock = clock
         self._entropy = entropy
         self._hash_key = api_key_hash_key
+        self._rate_limits = rate_limits
         self.console = ConsoleSignIn(
             transactions=transactions,
             clock=clock,
@@ -314,7 +317,11 @@ class AccessService:
             )
 
     async def authenticate_api_key(self, text: Secret) -> Principal | None:
-        """Return who a key belongs to, or None. All wrong keys look alike."""
+        """Return who a key belongs to, or None. All wrong keys look alike.
+
+        Raises:
+            RateLimited: The key calls too often.
+        """
         parts = read_key(text)
         if parts is None:
             return None
@@ -328,6 +335,8 @@ class AccessService:
             if key is None or not fits or not key.is_live(now):
                 return None
             await transaction.api_keys.touch(key.id, used_at=now)
+            # Last, because it keeps a row of the key locked until the transaction ends.
+            await self._rate_limits.spend_within(transaction, LimitedAct.API, key.id)
         return Principal(role=Role.API_KEY, id=key.id, name=key.name, permissions=key.permissions)
 
     async def _find_or_add_operator(

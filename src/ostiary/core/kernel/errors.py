@@ -14,7 +14,8 @@
     ├── AccessBlocked             a policy of the customer stops us: show its reason page
     ├── MailboxMissing            no usable cloud mailbox behind the account
     ├── Misconfigured             our own registration or settings are wrong: alert the operator
-    ├── Throttled                 wait retry_after_seconds, repeat
+    ├── Throttled                 wait retry_after_seconds, repeat: Microsoft slows us
+    ├── RateLimited               wait retry_after_seconds, repeat: we slow a caller
     ├── TemporarilyUnavailable    back off, repeat; never changes what is stored
     ├── SyncCursorExpired         start a full round
     └── ProviderContractBroken    file a bug: Microsoft answered what its documents do not allow
@@ -144,6 +145,16 @@ class Throttled(OstiaryError):
         self, message: str, *, retry_after_seconds: float, provider: ProviderDetail | None = None
     ) -> None:
         super().__init__(message, reason="slowed_down", provider=provider)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class RateLimited(OstiaryError):
+    """We slow a caller down who tries too often."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, *, retry_after_seconds: int) -> None:
+        super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
 
 

@@ -75,7 +75,7 @@ def problem_responses(*statuses: int) -> Responses:
     }
 
 
-READING: Responses = problem_responses(400, 401, 403, 404)
-CHANGING: Responses = problem_responses(400, 401, 403, 404, 409, 413)
-MAILBOX: Responses = problem_responses(400, 401, 403, 404, 409, 502, 503)
-MAILBOX_CHANGING: Responses = problem_responses(400, 401, 403, 404, 409, 412, 413, 502, 503)
+READING: Responses = problem_responses(400, 401, 403, 404, 429)
+CHANGING: Responses = problem_responses(400, 401, 403, 404, 409, 413, 429)
+MAILBOX: Responses = problem_responses(400, 401, 403, 404, 409, 429, 502, 503)
+MAILBOX_CHANGING: Responses = problem_responses(400, 401, 403, 404, 409, 412, 413, 429, 502, 503)

@@ -17,6 +17,7 @@ from ostiary.core.kernel.errors import (
     NotFound,
     OstiaryError,
     PermissionDenied,
+    RateLimited,
     ReauthorizationRequired,
     TemporarilyUnavailable,
     Throttled,
@@ -49,6 +50,7 @@ _EXIT_CODES: Final[dict[type[OstiaryError], ExitCode]] = {
     NotFound: ExitCode.NOT_FOUND,
     Conflict: ExitCode.CONFLICT,
     Throttled: ExitCode.TRY_LATER,
+    RateLimited: ExitCode.TRY_LATER,
     TemporarilyUnavailable: ExitCode.TRY_LATER,
 }
 

@@ -7,10 +7,12 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Form, Request, Response
 
 from ostiary.core.access.model import Permission
+from ostiary.core.access.rate_limits import LimitedAct
 from ostiary.core.approvals.machine import RequestClosed
 from ostiary.core.kernel.errors import InvalidRequest, PermissionDenied
 from ostiary.entrypoints.web.context import actor, organization_id, services
 from ostiary.entrypoints.web.permissions import requires
+from ostiary.entrypoints.web.rate_limits import by_address, by_organization, limited
 from ostiary.entrypoints.web.templates import see_other
 
 router = APIRouter(include_in_schema=False)
@@ -28,9 +30,10 @@ PROBLEMS: Final = {
     "no_mail": "No reminder could be sent: nobody knows whom to write to, or no mail is sent from here.",
 }
 _MANAGE = [requires(Permission.CONSOLE_MANAGE)]
+_WRITING = [*_MANAGE, limited(LimitedAct.MAIL, by_address, by_organization)]
 
 
-@router.post("/console/requests/{request_id}/remind", dependencies=_MANAGE)
+@router.post("/console/requests/{request_id}/remind", dependencies=_WRITING)
 async def remind(request: Request, request_id: str) -> Response:
     """Mail the administrator now."""
     try:
@@ -46,7 +49,7 @@ async def remind(request: Request, request_id: str) -> Response:
     return _back(request_id, done="reminded")
 
 
-@router.post("/console/requests/{request_id}/send-to", dependencies=_MANAGE)
+@router.post("/console/requests/{request_id}/send-to", dependencies=_WRITING)
 async def send_to(
     request: Request, request_id: str, administrator_email: Annotated[str, Form(max_length=320)] = ""
 ) -> Response:

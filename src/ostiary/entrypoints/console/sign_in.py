@@ -10,6 +10,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, Request, Response
 
 from ostiary.core.access.model import SESSION_ABSOLUTE_LIFE, Permission, Role, SignedIn
+from ostiary.core.access.rate_limits import LimitedAct
 from ostiary.core.kernel.errors import FlowRejected, PermissionDenied, TemporarilyUnavailable
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.reasons.catalogue import find_reason
@@ -21,6 +22,7 @@ from ostiary.entrypoints.web.browser import browser_secret
 from ostiary.entrypoints.web.context import actor, principal, services
 from ostiary.entrypoints.web.cookies import drop_cookie, read_cookie, set_cookie
 from ostiary.entrypoints.web.permissions import SESSION_COOKIE, requires
+from ostiary.entrypoints.web.rate_limits import count_guess, limited
 from ostiary.entrypoints.web.sign_in_host import sign_in_host, sign_in_origin
 from ostiary.entrypoints.web.templates import render, see_other
 
@@ -68,7 +70,7 @@ async def show_sign_in(request: Request, next: str = "", problem: str = "", ende
     )
 
 
-@router.post("/console/sign-in", dependencies=[requires(Permission.PUBLIC)])
+@router.post("/console/sign-in", dependencies=[requires(Permission.PUBLIC), limited(LimitedAct.SIGN_IN)])
 async def start_sign_in(
     request: Request, next_path: Annotated[str, Form()] = "", fresh: Annotated[bool, Form()] = False
 ) -> Response:
@@ -79,7 +81,10 @@ async def start_sign_in(
     return see_other(flow.url)
 
 
-@router.get("/console/return/{registration_id}", dependencies=[requires(Permission.PUBLIC)])
+@router.get(
+    "/console/return/{registration_id}",
+    dependencies=[requires(Permission.PUBLIC), limited(LimitedAct.RETURN)],
+)
 async def come_back(request: Request, registration_id: str) -> Response:
     """Take the return from Microsoft; the code leaves the address bar before any page is shown (SR-5)."""
     access = services(request).access
@@ -93,6 +98,8 @@ async def come_back(request: Request, registration_id: str) -> Response:
             actor=actor(request),
         )
     except (PermissionDenied, FlowRejected, TemporarilyUnavailable) as refusal:
+        if isinstance(refusal, FlowRejected):
+            await count_guess(request)
         return see_other(f"/console/sign-in?problem={quote(refusal.reason or 'unknown')}")
     target = _console_path(signed_in.next_path) or "/console"
     answer = see_other(f"/console/welcome?next={quote(target)}")
@@ -106,7 +113,7 @@ async def show_welcome(request: Request, next: str = "") -> Response:  # noqa: A
     return render(request, "console/continue.html", target=_console_path(next) or "/console")
 
 
-@router.get("/console/link/{secret}", dependencies=[requires(Permission.PUBLIC)])
+@router.get("/console/link/{secret}", dependencies=[requires(Permission.PUBLIC), limited(LimitedAct.LINK)])
 async def receive_link(secret: str) -> Response:
     """Move the secret out of the address bar (SR-67). Uses nothing up: mail scanners open links, too."""
     answer = see_other("/console/link")
@@ -121,6 +128,7 @@ async def show_link(request: Request) -> Response:
     secret = _link_secret(request)
     link = None if secret is None else await services(request).access.find_link(secret)
     if link is None:
+        await count_guess(request)
         return render(request, "console/link_expired.html", status_code=404)
     organization = None
     if link.organization_id is not None:
@@ -136,13 +144,14 @@ async def show_link(request: Request) -> Response:
     )
 
 
-@router.post("/console/link", dependencies=[requires(Permission.PUBLIC)])
+@router.post("/console/link", dependencies=[requires(Permission.PUBLIC), limited(LimitedAct.SIGN_IN)])
 async def use_link(request: Request) -> Response:
     """Use the link: an operator is in, an admin goes to Microsoft."""
     access = services(request).access
     secret = _link_secret(request)
     link = None if secret is None else await access.find_link(secret)
     if secret is None or link is None:
+        await count_guess(request)
         return render(request, "console/link_expired.html", status_code=404)
     if link.role is not Role.OPERATOR:
         flow = await access.console.begin(

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Form, Request, Response
 from starlette.background import BackgroundTask
 
 from ostiary.core.access.model import Permission
+from ostiary.core.access.rate_limits import LimitedAct
 from ostiary.core.consent.links import LinkPreview
 from ostiary.core.consent.machine import APPROVED
 from ostiary.core.consent.model import Consent, ConsentAttempt, ConsentState
@@ -34,6 +35,7 @@ from ostiary.entrypoints.site.attempt_page import (
     support_lines,
 )
 from ostiary.entrypoints.site.facts import SHORT_NAMES, app_id_for, genuine_facts, permission_lines
+from ostiary.entrypoints.site.link_cookie import COOKIE as LINK_COOKIE
 from ostiary.entrypoints.site.link_cookie import link_secret
 from ostiary.entrypoints.site.reason_page import mail_address, mark_of, steps_of
 from ostiary.entrypoints.web.browser import COOKIE as BROWSER_COOKIE
@@ -41,6 +43,7 @@ from ostiary.entrypoints.web.browser import browser_secret
 from ostiary.entrypoints.web.context import actor, request_id, services
 from ostiary.entrypoints.web.cookies import read_cookie
 from ostiary.entrypoints.web.permissions import requires
+from ostiary.entrypoints.web.rate_limits import by_address, by_cookie, count_guess, limited
 from ostiary.entrypoints.web.sign_in_host import sign_in_origin
 from ostiary.entrypoints.web.templates import render, see_other, written_moment
 
@@ -49,6 +52,7 @@ router = APIRouter(include_in_schema=False)
 log = structlog.get_logger("ostiary.site")
 
 _PUBLIC = [requires(Permission.PUBLIC)]
+_BEGINNING = [*_PUBLIC, limited(LimitedAct.CONSENT, by_address, by_cookie(LINK_COOKIE))]
 _FOR_THE_OPERATOR: Final = frozenset({"our_fault", "unverified_publisher"})
 """Reasons that only the vendor can mend; pages say that we have been alerted."""
 
@@ -62,6 +66,7 @@ async def show_start(request: Request) -> Response:
     if secret is not None:
         preview = await consent.links.preview(link_secret=secret, browser_secret=browser_secret(request))
         if preview is None:
+            await count_guess(request)
             return link_problem(request)
     latest = (
         preview.latest_attempt
@@ -87,13 +92,13 @@ async def show_start(request: Request) -> Response:
     )
 
 
-@router.post("/admin-consent/start", dependencies=_PUBLIC)
+@router.post("/admin-consent/start", dependencies=_BEGINNING)
 async def start(request: Request, api: Annotated[AccessMethod, Form()]) -> Response:
     """Begin an attempt and go to Microsoft."""
     return await _go(request, services(request).consent.start, api)
 
 
-@router.post("/admin-consent/check-now", dependencies=_PUBLIC)
+@router.post("/admin-consent/check-now", dependencies=_BEGINNING)
 async def check_now(request: Request, api: Annotated[AccessMethod, Form()]) -> Response:
     """Look for an approval that was given without our pages, or that we lost track of."""
     return await _go(request, services(request).consent.check_now, api)
@@ -117,7 +122,7 @@ async def _go(
     return see_other(flow.url)
 
 
-@router.post("/admin-consent/check/{reference}", dependencies=_PUBLIC)
+@router.post("/admin-consent/check/{reference}", dependencies=_BEGINNING)
 async def check_again(request: Request, reference: str) -> Response:
     """Look once more for the approval of an attempt, or ask EWS again."""
     try:
@@ -129,7 +134,7 @@ async def check_again(request: Request, reference: str) -> Response:
     return see_other(flow.url)
 
 
-@router.get("/admin-consent/return/{registration_id}", dependencies=_PUBLIC)
+@router.get("/admin-consent/return/{registration_id}", dependencies=[*_PUBLIC, limited(LimitedAct.RETURN)])
 async def come_back(request: Request, registration_id: str) -> Response:
     """Take the return from Microsoft; it leaves the address bar before any page is shown (SR-5)."""
     known = read_cookie(request, BROWSER_COOKIE)
@@ -141,6 +146,7 @@ async def come_back(request: Request, registration_id: str) -> Response:
             actor=actor(request),
         )
     except FlowRejected:
+        await count_guess(request)
         return see_other("/admin-consent/lost")
     if step.attempt.reason in _FOR_THE_OPERATOR:
         provider = step.attempt.provider
@@ -224,7 +230,7 @@ async def show_done(request: Request, reference: str) -> Response:
     )
 
 
-@router.post("/admin-consent/done/{reference}/email", dependencies=_PUBLIC)
+@router.post("/admin-consent/done/{reference}/email", dependencies=[*_PUBLIC, limited(LimitedAct.MAIL)])
 async def mail_record(request: Request, reference: str) -> Response:
     """Mail the record to the account that approved."""
     try:

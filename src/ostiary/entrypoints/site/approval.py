@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Form, Request, Response
 
 from ostiary.core.access.model import Permission
+from ostiary.core.access.rate_limits import LimitedAct
 from ostiary.core.approvals.forms import ApprovalForm, ApprovalView
 from ostiary.core.approvals.message import AdministratorMessage, administrator_message
 from ostiary.core.approvals.model import OPEN_STATES, REASON_LIMIT, ApprovalRequestState
@@ -25,18 +26,20 @@ from ostiary.core.kernel.errors import (
     PermissionDenied,
 )
 from ostiary.entrypoints.site.attempt_page import not_yours
-from ostiary.entrypoints.site.connect_cookie import remember_session, session_secret
+from ostiary.entrypoints.site.connect_cookie import COOKIE, remember_session, session_secret
 from ostiary.entrypoints.site.connect_problem import Trouble, render_trouble, vendor_address
 from ostiary.entrypoints.site.facts import app_id_for
 from ostiary.entrypoints.site.reason_page import mail_address
 from ostiary.entrypoints.web.browser import browser_secret
 from ostiary.entrypoints.web.context import actor, services
 from ostiary.entrypoints.web.permissions import requires
+from ostiary.entrypoints.web.rate_limits import by_address, by_cookie, limited
 from ostiary.entrypoints.web.sign_in_host import connect_targets
 from ostiary.entrypoints.web.templates import render, see_other
 
 router = APIRouter(include_in_schema=False)
 _PUBLIC: Final = [requires(Permission.PUBLIC)]
+_WRITING: Final = [*_PUBLIC, limited(LimitedAct.MAIL, by_address, by_cookie(COOKIE))]
 
 _Act = Callable[[str, Actor], Awaitable[None]]
 _Address = Annotated[str, Form(max_length=400)]
@@ -62,7 +65,7 @@ async def show_form(request: Request) -> Response:
     return _form_page(request, form)
 
 
-@router.post("/connect/approval", dependencies=_PUBLIC)
+@router.post("/connect/approval", dependencies=_WRITING)
 async def ask(
     request: Request,
     administrator_email: _Address = "",
@@ -146,7 +149,7 @@ async def continue_connecting(request: Request, request_id: str) -> Response:
     return await _start_again(request, view)
 
 
-@router.post("/connect/approval/{request_id}/remind", dependencies=_PUBLIC)
+@router.post("/connect/approval/{request_id}/remind", dependencies=_WRITING)
 async def remind(request: Request, request_id: str) -> Response:
     """Make a fresh link for a reminder."""
     return await _change(
@@ -178,7 +181,7 @@ async def show_other(request: Request, request_id: str) -> Response:
     return not_yours(request) if view is None else _other_page(request, view)
 
 
-@router.post("/connect/approval/{request_id}/other", dependencies=_PUBLIC)
+@router.post("/connect/approval/{request_id}/other", dependencies=_WRITING)
 async def ask_other(request: Request, request_id: str, administrator_email: _Address = "") -> Response:
     """Ask another administrator, with a new request where the last one has its answer."""
     view = await _find_view(request, request_id)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Form, Request, Response
 from starlette.background import BackgroundTask
 
 from ostiary.core.access.model import Permission
+from ostiary.core.access.rate_limits import LimitedAct
 from ostiary.core.connections.model import (
     ConnectionStatus,
     ConnectOutcome,
@@ -30,7 +31,7 @@ from ostiary.core.kernel.errors import (
 from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.ids import parse_reference
 from ostiary.entrypoints.site.attempt_page import not_yours
-from ostiary.entrypoints.site.connect_cookie import remember_session, session_secret
+from ostiary.entrypoints.site.connect_cookie import COOKIE, remember_session, session_secret
 from ostiary.entrypoints.site.connect_problem import (
     Trouble,
     find_organization_admin,
@@ -42,6 +43,7 @@ from ostiary.entrypoints.site.connect_problem import (
 from ostiary.entrypoints.web.browser import browser_secret
 from ostiary.entrypoints.web.context import actor, services
 from ostiary.entrypoints.web.permissions import requires
+from ostiary.entrypoints.web.rate_limits import by_address, by_cookie, count_guess, limited
 from ostiary.entrypoints.web.sign_in_host import connect_targets, sign_in_host
 from ostiary.entrypoints.web.templates import render, see_other
 
@@ -60,7 +62,7 @@ class Choices:
     again: bool = False
 
 
-@router.get("/connect/s/{secret}", dependencies=_PUBLIC)
+@router.get("/connect/s/{secret}", dependencies=[*_PUBLIC, limited(LimitedAct.LINK)])
 async def open_session(secret: str) -> Response:
     """Take the secret out of the address bar. Nothing else happens: mail scanners open links, too."""
     answer = see_other("/connect")
@@ -80,7 +82,9 @@ async def show_reconnect(request: Request, connection_id: str) -> Response:
     return await _connect_page(request, connection_id=connection_id, again=True)
 
 
-@router.post("/connect/start", dependencies=_PUBLIC)
+@router.post(
+    "/connect/start", dependencies=[*_PUBLIC, limited(LimitedAct.CONNECT, by_address, by_cookie(COOKIE))]
+)
 async def start(
     request: Request,
     mail: Annotated[str, Form()] = "",
@@ -124,7 +128,7 @@ async def start(
     return see_other(started.url)
 
 
-@router.get("/connect/return/{registration_id}", dependencies=_PUBLIC)
+@router.get("/connect/return/{registration_id}", dependencies=[*_PUBLIC, limited(LimitedAct.RETURN)])
 async def take_return(request: Request, registration_id: str) -> Response:
     """Take Microsoft's answer. The code leaves the address bar before any page is sent (SR-5)."""
     try:
@@ -135,6 +139,7 @@ async def take_return(request: Request, registration_id: str) -> Response:
             actor=actor(request),
         )
     except FlowRejected:
+        await count_guess(request)
         return see_other("/connect/lost")
     except AccessBlocked:
         # EWS ended while the person was at Microsoft: the page itself says so.
@@ -226,6 +231,8 @@ async def _connect_page(
     connections = services(request).connections
     session = await connections.sessions.find(session_secret(request))
     if session is None:
+        if session_secret(request) is not None:
+            await count_guess(request)
         return render(
             request,
             "site/connect/start_from_vendor.html",

@@ -7,24 +7,27 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 
 from ostiary.core.access.model import Permission
+from ostiary.core.access.rate_limits import LimitedAct
 from ostiary.core.approvals.message import AdministratorMessage, administrator_message
 from ostiary.core.consent.links import LinkPreview
 from ostiary.core.consent.model import DECLINE_REASON_LIMIT
 from ostiary.core.kernel.errors import InvalidRequest, NotFound, PermissionDenied
 from ostiary.entrypoints.site.admin_consent import link_problem
-from ostiary.entrypoints.site.link_cookie import forget_link, link_secret, remember_link
+from ostiary.entrypoints.site.link_cookie import COOKIE, forget_link, link_secret, remember_link
 from ostiary.entrypoints.site.reason_page import mail_address
 from ostiary.entrypoints.web.browser import browser_secret
 from ostiary.entrypoints.web.context import actor, services
 from ostiary.entrypoints.web.permissions import requires
+from ostiary.entrypoints.web.rate_limits import by_address, by_cookie, limited
 from ostiary.entrypoints.web.templates import render, see_other
 
 router = APIRouter(include_in_schema=False)
 
 _PUBLIC = [requires(Permission.PUBLIC)]
+_PASSING_ON = [*_PUBLIC, limited(LimitedAct.CONSENT, by_address, by_cookie(COOKIE))]
 
 
-@router.get("/admin-consent/l/{secret}", dependencies=_PUBLIC)
+@router.get("/admin-consent/l/{secret}", dependencies=[*_PUBLIC, limited(LimitedAct.LINK)])
 async def receive_link(secret: str) -> Response:
     """Move the secret out of the address bar. Uses nothing up: mail scanners open links, too (SR-26, SR-67)."""
     answer = see_other("/admin-consent")
@@ -66,7 +69,7 @@ async def show_forward(request: Request, link: str = "") -> Response:
     )
 
 
-@router.post("/admin-consent/forward", dependencies=_PUBLIC)
+@router.post("/admin-consent/forward", dependencies=_PASSING_ON)
 async def make_forward_link(request: Request) -> Response:
     """Make a fresh link to pass on."""
     secret = link_secret(request)
@@ -92,7 +95,7 @@ async def show_decline(request: Request) -> Response:
     return _decline_form(request, preview)
 
 
-@router.post("/admin-consent/decline", dependencies=_PUBLIC)
+@router.post("/admin-consent/decline", dependencies=_PASSING_ON)
 async def decline(request: Request, reason: Annotated[str, Form()] = "") -> Response:
     """Decline the request behind the link, and end the link."""
     secret = link_secret(request)

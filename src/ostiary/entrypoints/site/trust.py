@@ -9,6 +9,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, Request, Response
 
 from ostiary.core.access.model import Permission
+from ostiary.core.access.rate_limits import LimitedAct
 from ostiary.core.connections.trust import TRUST_SESSION_LIFE, TrustSession
 from ostiary.core.kernel.errors import FlowRejected, NotFound, PermissionDenied, TemporarilyUnavailable
 from ostiary.core.kernel.secret import Secret
@@ -22,6 +23,7 @@ from ostiary.entrypoints.web.browser import browser_secret
 from ostiary.entrypoints.web.context import actor, services
 from ostiary.entrypoints.web.cookies import drop_cookie, read_cookie, set_cookie
 from ostiary.entrypoints.web.permissions import requires
+from ostiary.entrypoints.web.rate_limits import count_guess, limited
 from ostiary.entrypoints.web.sign_in_host import sign_in_host, sign_in_origin
 from ostiary.entrypoints.web.templates import render, see_other
 
@@ -80,14 +82,14 @@ async def show_trust(request: Request, problem: str = "", cursor: str = "", done
     )
 
 
-@router.post("/trust/sign-in", dependencies=_PUBLIC)
+@router.post("/trust/sign-in", dependencies=[*_PUBLIC, limited(LimitedAct.SIGN_IN)])
 async def start(request: Request) -> Response:
     """Go to Microsoft."""
     flow = await services(request).trust.begin(browser_secret=browser_secret(request))
     return see_other(flow.url)
 
 
-@router.get("/trust/return/{registration_id}", dependencies=_PUBLIC)
+@router.get("/trust/return/{registration_id}", dependencies=[*_PUBLIC, limited(LimitedAct.RETURN)])
 async def come_back(request: Request, registration_id: str) -> Response:
     """Take the return from Microsoft; the code leaves the address bar before any page is shown (SR-5)."""
     known = read_cookie(request, BROWSER_COOKIE)
@@ -99,6 +101,8 @@ async def come_back(request: Request, registration_id: str) -> Response:
             actor=actor(request),
         )
     except (PermissionDenied, FlowRejected, TemporarilyUnavailable) as refusal:
+        if isinstance(refusal, FlowRejected):
+            await count_guess(request)
         return see_other(f"/trust?problem={quote(refusal.reason or 'unknown')}")
     answer = see_other("/trust")
     set_cookie(answer, COOKIE, signed_in.secret.reveal(), life=TRUST_SESSION_LIFE)

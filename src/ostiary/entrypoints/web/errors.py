@@ -26,6 +26,7 @@ from ostiary.core.kernel.errors import (
     OstiaryError,
     PermissionDenied,
     ProviderContractBroken,
+    RateLimited,
     ReauthorizationRequired,
     SyncCursorExpired,
     TemporarilyUnavailable,
@@ -52,6 +53,7 @@ _STATUS: Final[dict[type[OstiaryError], int]] = {
     AccessBlocked: 409,
     MailboxMissing: 409,
     SyncCursorExpired: 410,
+    RateLimited: 429,
     Misconfigured: 500,
     ProviderContractBroken: 502,
     Throttled: 503,
@@ -96,14 +98,6 @@ class SignInNeeded(Exception):
     def __init__(self, area: Literal["console", "api"]) -> None:
         super().__init__(area)
         self.area = area
-
-
-class RateLimited(Exception):
-    """The caller tries too often."""
-
-    def __init__(self, *, retry_after_seconds: int) -> None:
-        super().__init__("rate limited")
-        self.retry_after_seconds = retry_after_seconds
 
 
 def status_of(error: OstiaryError) -> int:
@@ -240,9 +234,18 @@ async def slow_down(request: Request, error: Exception) -> Response:
     return error_answer(
         request,
         status=429,
-        code="rate_limited",
+        what=f"{_WHAT[429]} Try again {in_about(error.retry_after_seconds)}.",
+        code=error.code,
         headers={"Retry-After": str(error.retry_after_seconds)},
     )
+
+
+def in_about(seconds: int) -> str:
+    """Return ``in 20 seconds``, ``in 3 minutes``, ``in 2 hours``: never sooner than it is true."""
+    for size, unit in ((3600, "hour"), (60, "minute")):
+        if seconds > size:
+            return f"in {-(-seconds // size)} {unit}s"
+    return "in 1 second" if seconds == 1 else f"in {seconds} seconds"
 
 
 def install(app: FastAPI) -> None:

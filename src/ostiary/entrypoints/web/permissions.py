@@ -16,6 +16,7 @@ from ostiary.entrypoints.web.browser import verify_form
 from ostiary.entrypoints.web.context import actor, client_ip, services
 from ostiary.entrypoints.web.cookies import read_cookie
 from ostiary.entrypoints.web.errors import SignInNeeded
+from ostiary.entrypoints.web.rate_limits import count_guess
 
 SESSION_COOKIE: Final = "__Host-ostiary-session"
 
@@ -89,6 +90,7 @@ async def _api_caller(request: Request) -> Principal:
         raise SignInNeeded("api")
     found = await services(request).access.authenticate_api_key(key)
     if found is None:
+        await count_guess(request)
         raise SignInNeeded("api")
     return found
 

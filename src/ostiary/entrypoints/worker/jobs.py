@@ -88,6 +88,7 @@ JOBS: Final[tuple[Job, ...]] = (
     Job("audit.seal", seal_audit, "*/5 * * * *"),
     Job("audit.trim", lambda services, _: services.audit.keeping.trim(), "41 3 * * *"),
     Job("trust.forget_expired", lambda services, _: services.trust.forget_expired(), "*/15 * * * *"),
+    Job("rate_limits.forget_full", lambda services, _: services.rate_limits.forget_full(), "*/15 * * * *"),
     Job("sign_in.forget_expired", lambda services, _: services.signin.forget_expired(), "*/15 * * * *"),
     Job(
         "connections.expire_unconfirmed",
