@@ -11,6 +11,7 @@ import pytest
 
 from ostiary.core.audit.model import SYSTEM
 from ostiary.core.connections.model import ConnectionStatus
+from ostiary.core.consent.model import ConsentState
 from ostiary.core.kernel.access_method import AccessMethod
 
 APP_ID = "4f6c1d0e-7b52-4c1b-9a55-20d1b6f0c3aa"
@@ -303,3 +304,52 @@ async def test_what_microsofts_page_said_leads_to_the_same_page_as_a_return(
     assert page.h1 == headline
     assert page.steps[0] == primary
     assert "Nothing was connected." in page.tree.text_content()
+
+
+async def test_a_person_goes_on_with_email_where_calendars_were_not_granted(company: Company) -> None:
+    company.emulator.set_scenario(DOMAIN, "missing_permission")
+    await company.approve()
+    page = await company.go(return_url=None)
+    assert page.h1 == "Approved, but 1 permission is missing"
+    assert "Continue without calendar" in page.steps
+    done = await company.browser.sign_in(await company.browser.press(page, "Continue without calendar"), TOM)
+    assert done.h1 == "Email is connected"
+    text = " ".join(done.tree.text_content().split())
+    assert (
+        "Calendar isn’t: Microsoft returned fewer permissions than Larkspur needs: Calendars.ReadWrite."
+        in text
+    )
+    (connection,) = await company.connections()
+    assert (connection.mail, connection.calendar) == (True, False)
+    # Mended at Microsoft, the rest follows by one press, on the same connection.
+    company.emulator.control("PATCH", f"/tenants/{DOMAIN}/policies", {"withheld_scopes": []})
+    company.emulator.control("POST", f"/tenants/{DOMAIN}/grants", {"app_id": APP_ID})
+    whole = await company.browser.sign_in(await company.browser.press(done, "Connect calendar"), TOM)
+    assert whole.h1 == "Connected"
+    (same,) = await company.connections()
+    assert (same.id, same.mail, same.calendar) == (connection.id, True, True)
+
+
+async def test_a_calendar_that_does_not_answer_leaves_the_email_connected(company: Company) -> None:
+    await company.approve()
+    company.emulator.control("POST", "/faults", {"route": "GET /v1.0/me/calendar", "status": 503})
+    done = await company.go(return_url=None)
+    assert done.h1 == "Email is connected"
+    assert "Calendar isn’t: The problem is on Microsoft’s side." in " ".join(done.tree.text_content().split())
+    page = await company.browser.open(await company.session(return_url=None))
+    assert page.h1 == "Connect your email and calendar"
+    assert "Email is connected. Calendar isn’t:" in " ".join(page.tree.text_content().split())
+    assert page.tree.get_element_by_id("cal-h").getparent().xpath("./input/@checked")
+
+
+async def test_an_incomplete_approval_is_said_and_only_the_approved_part_is_ticked(company: Company) -> None:
+    await company.approve()
+    async with company.app.transactions() as tx:
+        (consent,) = await tx.consents.list_for_organization("org_1")
+        granted = ("Mail.ReadWrite", "Mail.Send", "MailboxSettings.Read", "User.Read")
+        await tx.consents.save(replace(consent, state=ConsentState.PARTIAL, granted_scopes=granted))
+    page = await company.browser.open(await company.session())
+    text = " ".join(page.tree.text_content().split())
+    assert "Harbour & Vale has approved Larkspur for email, but not for calendar yet." in text
+    ticked = page.tree.xpath("//input[@type='checkbox'][@checked]/@name")
+    assert ticked == ["mail"]

@@ -210,7 +210,8 @@ async def test_what_fails_a_check_is_discarded_before_storage(world, options, re
     ],
 )
 async def test_the_mailbox_has_to_answer_before_anything_is_kept(world, error, reason) -> None:
-    world.probe.fail_next(error)
+    world.probe.fail_part("mail", error)
+    world.probe.fail_part("calendar", error)
     outcome = await world.come_back(await world.start(await world.session()))
     assert (await view(world, outcome)).session.reason == reason
     assert await no_connection_exists(world)
@@ -469,3 +470,88 @@ async def test_a_token_without_verified_claims_is_refused(world) -> None:
     outcome = await world.come_back(await world.start(await world.session()), bare)
     assert (await view(world, outcome)).session.state is ConnectSessionState.FAILED
     assert await no_connection_exists(world)
+
+
+@pytest.mark.parametrize(
+    ("silent", "error", "reason"),
+    [
+        ("calendar", MailboxMissing("x", reason="mailbox_missing"), "mailbox_missing"),
+        ("mail", MailboxMissing("x", reason="mailbox_missing"), "mailbox_missing"),
+        ("calendar", TemporarilyUnavailable("x", reason="microsoft_down"), "microsoft_down"),
+        ("calendar", OstiaryError("x"), "unknown"),
+    ],
+)
+async def test_where_one_of_the_two_does_not_answer_the_other_is_connected(
+    world, silent, error, reason
+) -> None:
+    world.probe.fail_part(silent, error)
+    connection = await world.connect()
+    assert connection.status is ConnectionStatus.CONNECTED
+    assert (connection.mail, connection.calendar) == (silent != "mail", silent != "calendar")
+    assert connection.left_out_reason == reason
+    assert (await world.reread(connection)).left_out_reason == reason
+
+
+async def test_a_fault_that_passed_meanwhile_leaves_nothing_out(world) -> None:
+    world.probe.fail_next(TemporarilyUnavailable("x", reason="microsoft_down"))
+    connection = await world.connect()
+    assert (connection.mail, connection.calendar, connection.left_out_reason) == (True, True, None)
+
+
+async def test_a_passing_fault_takes_nothing_from_a_connection_that_has_both(world) -> None:
+    connection = await world.connect()
+    world.probe.fail_part("calendar", TemporarilyUnavailable("x", reason="microsoft_down"))
+    session = await world.session(connection_id=connection.id)
+    outcome = await world.come_back(await world.start(session))
+    assert (await view(world, outcome)).session.reason == "microsoft_down"
+    kept = await world.reread(connection)
+    assert (kept.calendar, kept.token_version) == (True, connection.token_version)
+
+
+async def test_going_on_without_what_was_not_granted_is_on_record_and_tells_nobody_approved(world) -> None:
+    scopes = [scope for scope in token_scopes(AccessMethod.GRAPH) if "Calendars" not in scope]
+    session = await world.session()
+    outcome = await world.come_back(await world.start(session), world.microsoft.tokens(scopes=scopes))
+    assert (await view(world, outcome)).session.missing == ("Calendars.ReadWrite",)
+    state = await world.start(session, calendar=False)
+    outcome = await world.come_back(state, world.microsoft.tokens(scopes=scopes))
+    connection = (await view(world, outcome)).connection
+    assert (connection.mail, connection.calendar) == (True, False)
+    assert connection.left_out_reason == "missing_permission"
+
+
+async def test_leaving_a_box_unticked_is_a_choice_and_no_trouble(world) -> None:
+    outcome = await world.come_back(await world.start(await world.session(), calendar=False))
+    assert (await view(world, outcome)).connection.left_out_reason is None
+
+
+async def test_the_rest_can_follow_in_the_same_browser_while_the_session_lasts(world) -> None:
+    world.probe.fail_part("calendar", MailboxMissing("x", reason="mailbox_missing"))
+    connection = await world.connect()
+    (reference,) = [
+        session.reference for session in await sessions_of(world, connection) if session.made_connection_id
+    ]
+    world.probe.fail_part("calendar", None)
+    with pytest.raises(NotFound):
+        await world.service.sessions.follow_up(reference, browser_secret=Secret("x" * 40), actor=API)
+    more = await world.service.sessions.follow_up(reference, browser_secret=world.browser, actor=API)
+    outcome = await world.come_back(await world.start(more))
+    whole = (await view(world, outcome)).connection
+    assert (whole.id, whole.mail, whole.calendar, whole.left_out_reason) == (connection.id, True, True, None)
+    with pytest.raises(Conflict):
+        await world.service.sessions.follow_up(reference, browser_secret=world.browser, actor=API)
+
+
+async def test_the_rest_cannot_follow_when_the_vendors_time_is_over(world) -> None:
+    world.probe.fail_part("calendar", MailboxMissing("x", reason="mailbox_missing"))
+    connection = await world.connect()
+    (session,) = await sessions_of(world, connection)
+    world.clock.advance(timedelta(minutes=15))
+    with pytest.raises(Conflict):
+        await world.service.sessions.follow_up(session.reference, browser_secret=world.browser, actor=API)
+
+
+async def sessions_of(world, connection):
+    async with world.transactions() as tx:
+        found = await tx.connect_sessions.find_by_connection(connection.id)
+    return [] if found is None else [found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -135,3 +136,25 @@ def test_a_hint_that_cannot_be_an_account_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequest):
         clean_hint(text)
     assert clean_hint("  ") is None
+
+
+@pytest.mark.parametrize(
+    ("granted", "approval", "unapproved"),
+    [
+        (("Mail.ReadWrite", "Mail.Send", "MailboxSettings.Read", "User.Read"), Approval.PARTLY, {"calendar"}),
+        (("Calendars.ReadWrite", "MailboxSettings.Read", "User.Read"), Approval.PARTLY, {"mail"}),
+        # Both features need this one.
+        (("Mail.ReadWrite", "Mail.Send", "Calendars.ReadWrite", "User.Read"), Approval.NOT_GIVEN, set()),
+        ((), Approval.NOT_GIVEN, set()),
+    ],
+)
+def test_an_incomplete_approval_lets_through_what_it_is_enough_for(granted, approval, unapproved) -> None:
+    partial = replace(consent("a", GRAPH, ConsentState.PARTIAL), granted_scopes=granted)
+    made = plan(tenants=(tenant("a"),), consents=(partial,))
+    assert (made.method, made.approval, made.unapproved) == (GRAPH, approval, unapproved)
+
+
+def test_a_complete_approval_of_ews_goes_before_an_incomplete_one_of_graph() -> None:
+    partial = replace(consent("a", GRAPH, ConsentState.PARTIAL), granted_scopes=("Mail.ReadWrite",))
+    made = plan(tenants=(tenant("a"),), consents=(partial, consent("a", EWS)))
+    assert (made.method, made.approval) == (EWS, Approval.GIVEN)

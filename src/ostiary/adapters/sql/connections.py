@@ -69,6 +69,7 @@ connections: Final = Table(
     Column("confirm_before", UTCDateTime),
     Column("last_success_at", UTCDateTime),
     Column("token_version", Integer, nullable=False),
+    Column("left_out_reason", String(64)),
     Index("ix_connections_organization_page", "organization_id", "created_at", "id"),
     # One Microsoft identity is one connection (SR-28). An unconfirmed one claims nothing yet, so a sign-in that
     # somebody else began cannot keep the owner out.
@@ -308,6 +309,7 @@ def _connection_values(connection: Connection) -> dict[str, Any]:
         "confirm_before": connection.confirm_before,
         "last_success_at": connection.last_success_at,
         "token_version": connection.token_version,
+        "left_out_reason": connection.left_out_reason,
     }
 
 
@@ -336,6 +338,7 @@ def _connection(row: RowMapping) -> Connection:
         confirm_before=row["confirm_before"],
         last_success_at=row["last_success_at"],
         token_version=row["token_version"],
+        left_out_reason=row["left_out_reason"],
     )
 
 

@@ -25,6 +25,7 @@ from ostiary.core.connections.plan import clean_hint, prompt_for
 from ostiary.core.connections.ports import ConnectionTransaction, MailboxProbe
 from ostiary.core.connections.proof import ConnectProof, Refused
 from ostiary.core.connections.sessions import ConnectPreview, load_preview
+from ostiary.core.consent.features import chosen_features, feature_to_leave_out
 from ostiary.core.consent.permissions import token_scopes
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock
@@ -128,6 +129,7 @@ class ConnectFlow:
             renews = preview.connection if connection_id or session.connection_id else None
             if renews is None and not again and _is_complete(preview.connection, mail, calendar):
                 raise Conflict("You’re already connected.", reason="already_connected")
+            left_out_reason = _why_left_out(session, preview, mail=mail, calendar=calendar)
             session = replace(
                 session,
                 state=ConnectSessionState.STARTED,
@@ -165,6 +167,7 @@ class ConnectFlow:
                 "mail": "yes" if mail else "no",
                 "calendar": "yes" if calendar else "no",
                 **({"connection_id": renews.id} if renews is not None else {}),
+                **({"left_out_reason": left_out_reason} if left_out_reason is not None else {}),
             },
             prompt=prompt_for(login_hint=hint, another_account=another_account),
             login_hint=None if another_account else hint,
@@ -321,3 +324,23 @@ def _is_complete(connection: Connection | None, mail: bool, calendar: bool) -> b
         and (connection.mail or not mail)
         and (connection.calendar or not calendar)
     )
+
+
+def _why_left_out(
+    session: ConnectSession, preview: ConnectPreview, *, mail: bool, calendar: bool
+) -> str | None:
+    """Why one of email and calendar is not tried this time, where it was not simply left unticked."""
+    chosen = chosen_features(mail=mail, calendar=calendar)
+    if len(chosen) != 1:
+        return None
+    (left_out,) = (feature.other for feature in chosen)
+    asked_before = chosen_features(mail=session.mail, calendar=session.calendar)
+    if left_out in preview.plan.unapproved or (
+        session.reason == "missing_permission"
+        and feature_to_leave_out(session.missing, asked_before) is left_out
+    ):
+        return "missing_permission"
+    connection = preview.connection
+    if connection is None or chosen != chosen_features(mail=connection.mail, calendar=connection.calendar):
+        return None
+    return connection.left_out_reason

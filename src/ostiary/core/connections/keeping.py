@@ -104,6 +104,7 @@ class ConnectionKeeper:
                 granted_scopes=tuple(sorted(proven.tokens.scopes)),
                 confirm_before=now + CONFIRMATION_LIFE,
                 token_version=1,
+                left_out_reason=proven.left_out_reason,
             ),
             ConnectionEvent.STORED,
             now=now,
@@ -163,6 +164,7 @@ class ConnectionKeeper:
                 granted_scopes=tuple(sorted(proven.tokens.scopes)),
                 last_success_at=now,
                 token_version=version,
+                left_out_reason=proven.left_out_reason,
             )
             await tx.refresh_tokens.put(current.id, sealed, version=version, at=now)
             await tx.access_tokens.put(
@@ -177,7 +179,7 @@ class ConnectionKeeper:
                 used_at=now,
             )
             await tx.connect_sessions.save(session)
-            await self._confirmation.tell_waiting(tx, session, proven.method)
+            await self._confirmation.tell_waiting(tx, session, renewed)
             await tx.audit.record(
                 "connection.reconnected",
                 f"{proven.claims.username} signed in again to {renewed.address}.",

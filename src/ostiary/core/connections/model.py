@@ -76,6 +76,9 @@ class Connection:
     confirm_before: datetime | None = None
     last_success_at: datetime | None = None
     token_version: int = 0
+    left_out_reason: str | None = None
+    """Why email or calendar, whichever the person asked for and does not have here, was left out; None: they did
+    not ask for it, or have both."""
 
 
 @dataclass(frozen=True, slots=True)

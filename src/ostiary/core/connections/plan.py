@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from ostiary.core.connections.model import Connection
+from ostiary.core.consent.features import Feature, grantable_features
 from ostiary.core.consent.model import EWS_ENDS_ON, Consent, ConsentState
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.errors import AccessBlocked, InvalidRequest
@@ -26,6 +27,8 @@ class Approval(StrEnum):
     """What we know of the organization's approval before the person tries (UX 6.1)."""
 
     GIVEN = "given"
+    PARTLY = "partly"
+    """For one of email and calendar only."""
     MAY_BE_NEEDED = "may_be_needed"
     NOT_GIVEN = "not_given"
 
@@ -39,6 +42,8 @@ class ConnectPlan:
     tenant_id: str | None
     """The tenant the person must come back from, when exactly one is possible."""
     approval: Approval
+    unapproved: frozenset[Feature] = frozenset()
+    """What the tenant's approval is known not to be enough for."""
 
 
 def plan_connect(
@@ -68,13 +73,16 @@ def plan_connect(
     ews_is_possible = offer_ews and today < EWS_ENDS_ON
     kept = prefer or (reconnects.method if reconnects is not None else None)
     method = _method(organization, approved, kept, ews_is_possible)
+    unapproved: frozenset[Feature] = frozenset()
     if method in approved:
         approval = Approval.GIVEN
+    elif usable := _partly_approved(consents, tenant_id, method):
+        approval, unapproved = Approval.PARTLY, frozenset(Feature) - usable
     elif tenant_id is not None and any(tenant.tenant_id == tenant_id for tenant in bound):
         approval = Approval.NOT_GIVEN
     else:
         approval = Approval.MAY_BE_NEEDED
-    return ConnectPlan(method, tenant_id or ORGANIZATIONS, tenant_id, approval)
+    return ConnectPlan(method, tenant_id or ORGANIZATIONS, tenant_id, approval, unapproved)
 
 
 def prompt_for(*, login_hint: str | None, another_account: bool) -> str | None:
@@ -124,6 +132,16 @@ def _approved_methods(
     return frozenset(
         method for method in AccessMethod if possible and all((known, method) in given for known in possible)
     )
+
+
+def _partly_approved(
+    consents: Sequence[Consent], tenant_id: str | None, method: AccessMethod
+) -> frozenset[Feature]:
+    """What an incomplete approval of the one tenant the person can come from is enough for."""
+    for consent in consents:
+        if (consent.tenant_id, consent.method, consent.state) == (tenant_id, method, ConsentState.PARTIAL):
+            return grantable_features(method, consent.granted_scopes)
+    return frozenset()
 
 
 def _method(

@@ -13,11 +13,18 @@ from ostiary.core.audit.model import Actor
 from ostiary.core.connections.model import Connection, MailboxAccess, MailboxFacts
 from ostiary.core.connections.ports import ConnectionTransaction, MailboxProbe
 from ostiary.core.connections.sessions import ConnectPreview
-from ostiary.core.consent.permissions import PERMISSIONS, Permission, missing_permissions
+from ostiary.core.consent.features import Feature, lacking
+from ostiary.core.consent.permissions import PERMISSIONS, Permission
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
-from ostiary.core.kernel.errors import OstiaryError, ProviderDetail, ReauthorizationRequired
+from ostiary.core.kernel.errors import (
+    OstiaryError,
+    ProviderDetail,
+    ReauthorizationRequired,
+    TemporarilyUnavailable,
+    Throttled,
+)
 from ostiary.core.kernel.ids import new_id
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.kernel.transactions import Transactions
@@ -54,6 +61,8 @@ class Proven:
     mail: bool
     calendar: bool
     renews: Connection | None
+    left_out_reason: str | None = None
+    """Why the other of email and calendar is not here although it was asked for."""
 
 
 class Refused(Exception):
@@ -149,7 +158,9 @@ class ConnectProof:
             # Without it nothing lasting can be connected.
             raise Refused("missing_permission", claims=claims, missing=(OFFLINE_ACCESS,), variant="one")
         try:
-            facts = await self._probe(claims, tokens, method, mail=mail, calendar=calendar)
+            answered = await self._probe(
+                claims, tokens, method, mail=mail, calendar=calendar, had=preview.connection
+            )
         except Refused as refusal:
             if refusal.reason == "mailbox_missing" and _is_another_address(preview.member, claims):
                 # Somebody picked the wrong account: that it has no mailbox is beside the point.
@@ -159,12 +170,13 @@ class ConnectProof:
             claims=claims,
             tokens=tokens,
             refresh_token=tokens.refresh_token,
-            facts=facts,
+            facts=answered.facts,
             method=method,
             registration_id=request.registration_id,
-            mail=mail,
-            calendar=calendar,
+            mail=mail and answered.silent is not Feature.MAIL,
+            calendar=calendar and answered.silent is not Feature.CALENDAR,
             renews=renews,
+            left_out_reason=answered.reason or request.subject.get("left_out_reason"),
         )
 
     async def _require_right_account(
@@ -236,8 +248,20 @@ class ConnectProof:
                 return "wrong_tenant"
 
     async def _probe(
-        self, claims: SignedClaims, tokens: TokenSet, method: AccessMethod, *, mail: bool, calendar: bool
-    ) -> MailboxFacts:
+        self,
+        claims: SignedClaims,
+        tokens: TokenSet,
+        method: AccessMethod,
+        *,
+        mail: bool,
+        calendar: bool,
+        had: Connection | None,
+    ) -> _Answered:
+        """Ask the mailbox; where only one of email and calendar answers, go on with that one.
+
+        A fault that passes leaves nothing out that ``had`` has already (SR-47).
+        """
+
         async def only_token(after_refusal: bool) -> Secret:
             if after_refusal:
                 raise ReauthorizationRequired("Microsoft refused a token it had just given.")
@@ -250,25 +274,62 @@ class ConnectProof:
             address=claims.username,
             access_token=only_token,
         )
+        probe = self._probes[method]
         try:
-            facts = await self._probes[method].probe(mailbox, mail=mail, calendar=calendar)
+            answered = _Answered(await probe.probe(mailbox, mail=mail, calendar=calendar))
         except OstiaryError as error:
-            raise Refused(_in_connect(error.reason), claims=claims, provider=error.provider) from error
+            refusal = Refused(_in_connect(error.reason), claims=claims, provider=error.provider)
+            if not (mail and calendar):
+                raise refusal from error
+            one = await _probe_apart(probe, mailbox)
+            if one is None or (one.passes and had is not None and _has(had, one.silent)):
+                raise refusal from error
+            answered = one
+        facts = answered.facts
         if facts.object_id is not None and facts.object_id.lower() != claims.identity.object_id.lower():
             raise Refused("account_mismatch", claims=claims)
-        return facts
+        return answered
 
 
-def lacking(
-    method: AccessMethod, granted: Iterable[str], *, mail: bool, calendar: bool
-) -> tuple[Permission, ...]:
-    """Permissions that what the person chose needs and Microsoft did not give (SR-23)."""
-    unneeded = (() if mail else ("Mail.",)) + (() if calendar else ("Calendars.",))
-    return tuple(
-        permission
-        for permission in missing_permissions(method, granted)
-        if not permission.name.startswith(unneeded)
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """What the mailbox said, and which of the two things asked for did not answer."""
+
+    facts: MailboxFacts
+    silent: Feature | None = None
+    reason: str | None = None
+    passes: bool = False
+    """The fault decided nothing; the same question may be answered in a minute."""
+
+
+async def _probe_apart(probe: MailboxProbe, mailbox: MailboxAccess) -> _Answered | None:
+    """Ask for email and for calendar by themselves. None when neither answers."""
+    facts: MailboxFacts | None = None
+    failed: tuple[Feature, OstiaryError] | None = None
+    for feature in Feature:
+        try:
+            facts = await probe.probe(
+                mailbox, mail=feature is Feature.MAIL, calendar=feature is Feature.CALENDAR
+            )
+        except OstiaryError as error:
+            if failed is not None:
+                return None
+            failed = feature, error
+    if facts is None:
+        return None
+    if failed is None:
+        return _Answered(facts)
+    feature, error = failed
+    return _Answered(
+        facts,
+        silent=feature,
+        reason=_in_connect(error.reason),
+        passes=isinstance(error, Throttled | TemporarilyUnavailable),
     )
+
+
+def _has(connection: Connection, feature: Feature | None) -> bool:
+    return connection.mail if feature is Feature.MAIL else connection.calendar
 
 
 def _in_connect(reason: str | None) -> str:

@@ -20,10 +20,10 @@ from ostiary.core.connections.model import (
     MailboxFacts,
 )
 from ostiary.core.connections.ports import ConnectionTransaction, FreezeReader, MailboxProbe
-from ostiary.core.connections.proof import lacking
 from ostiary.core.connections.sessions import ConnectSessions
 from ostiary.core.connections.token_rules import refusal_event
 from ostiary.core.connections.tokens import CONFIRMATION_PAUSE_SECONDS, AccessTokens
+from ostiary.core.consent.features import lacking
 from ostiary.core.consent.model import EWS_ENDS_ON
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock

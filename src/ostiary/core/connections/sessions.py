@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from ostiary.core.audit.model import Actor
+from ostiary.core.connections.confirmation import fits
 from ostiary.core.connections.model import (
     CONNECT_SESSION_LIFE,
     Connection,
     ConnectionStatus,
     ConnectSession,
+    ConnectSessionState,
 )
 from ostiary.core.connections.plan import ConnectPlan, plan_connect
 from ostiary.core.connections.ports import ConnectionTransaction
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
-from ostiary.core.kernel.errors import InvalidRequest, NotFound
+from ostiary.core.kernel.errors import Conflict, InvalidRequest, NotFound
 from ostiary.core.kernel.ids import ReferenceKind, new_id, new_reference
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.kernel.transactions import Transactions
@@ -124,6 +126,52 @@ class ConnectSessions:
                 f"{member.display_name} was invited to connect.",
                 actor=actor,
                 organization_id=organization_id,
+                object_id=session.id,
+                reference=session.reference,
+            )
+        return NewSession(session, secret)
+
+    async def follow_up(self, reference: str, *, browser_secret: Secret, actor: Actor) -> NewSession:
+        """Let somebody who just connected one of email and calendar try the other, in the time they were given.
+
+        It renews the same connection and so needs the same Microsoft identity: no more than the vendor allowed.
+
+        Raises:
+            NotFound: No finished session of this browser.
+            Conflict: Its time is over, or nothing is left to connect.
+        """
+        now = self._clock.now()
+        secret = random_secret(self._entropy.token_bytes(_SECRET_BYTES))
+        async with self._transactions() as tx:
+            first = await tx.connect_sessions.find_by_reference(reference)
+            if (
+                first is None
+                or first.made_connection_id is None
+                or first.state is not ConnectSessionState.CONFIRMED
+                or not fits(first.browser_hash, browser_secret)
+            ):
+                raise NotFound("There is no such sign-in in this browser.")
+            member = await tx.members.get(first.member_id, organization_id=first.organization_id)
+            connection = await require_own(tx, first.made_connection_id, member)
+            if now >= first.expires_at or (connection.mail and connection.calendar):
+                raise Conflict("There is nothing left to connect here.")
+            session = ConnectSession(
+                id=new_id("cs", self._entropy),
+                reference=new_reference(ReferenceKind.CONNECT, self._entropy),
+                secret_hash=secret_hash(secret),
+                organization_id=first.organization_id,
+                member_id=first.member_id,
+                created_at=now,
+                expires_at=first.expires_at,
+                return_url=first.return_url,
+                connection_id=connection.id,
+            )
+            await tx.connect_sessions.add(session)
+            await tx.audit.record(
+                "connect_session.followed_up",
+                f"{member.display_name} goes on to connect the rest.",
+                actor=actor,
+                organization_id=session.organization_id,
                 object_id=session.id,
                 reference=session.reference,
             )

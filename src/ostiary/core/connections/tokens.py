@@ -19,7 +19,6 @@ from ostiary.core.connections.errors import ConnectionNotUsable
 from ostiary.core.connections.machine import ConnectionEvent, transition
 from ostiary.core.connections.model import Connection, SharedAccessToken
 from ostiary.core.connections.ports import ConnectionTransaction, FreezeReader
-from ostiary.core.connections.proof import lacking
 from ostiary.core.connections.token_rules import (
     LOST,
     TRIED,
@@ -30,6 +29,7 @@ from ostiary.core.connections.token_rules import (
     refusal_event,
     require_usable,
 )
+from ostiary.core.consent.features import lacking
 from ostiary.core.consent.permissions import remaining_scopes, token_scopes
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy

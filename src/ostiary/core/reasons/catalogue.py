@@ -354,6 +354,11 @@ _REASONS: Final = (
             _COPY_DETAILS,
         ),
         copyables=(_DETAILS_FOR_ADMINISTRATOR,),
+        # One of the two answered, so the mailbox is there.
+        variants={
+            "mail": Variant(why="Microsoft found a calendar, but no inbox in this mailbox."),
+            "calendar": Variant(why="Microsoft found no calendar in this mailbox."),
+        },
         aadsts=frozenset({650052}),
     ),
     Reason(

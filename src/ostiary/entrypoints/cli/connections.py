@@ -11,6 +11,7 @@ from ostiary.bootstrap import Services
 from ostiary.core.connections.model import Connection, ConnectionStatus
 from ostiary.core.connections.service import DisconnectReceipt
 from ostiary.core.connections.sessions import NewSession
+from ostiary.core.consent.features import Feature, chosen_features
 from ostiary.core.kernel.errors import InvalidRequest, NotFound
 from ostiary.core.kernel.ids import parse_reference
 from ostiary.core.organizations.model import Member
@@ -321,6 +322,7 @@ def connection_document(connection: Connection) -> dict[str, Any]:
         "method": connection.method.value,
         "mail": connection.mail,
         "calendar": connection.calendar,
+        "left_out_reason": connection.left_out_reason,
         "connected_at": None if connection.connected_at is None else connection.connected_at.isoformat(),
         "last_success_at": None
         if connection.last_success_at is None
@@ -397,6 +399,9 @@ def _words(status: ConnectionStatus) -> str:
 
 
 def _what(connection: Connection) -> str:
-    return " and ".join(
-        name for name, has in (("email", connection.mail), ("calendar", connection.calendar)) if has
-    )
+    chosen = chosen_features(mail=connection.mail, calendar=connection.calendar)
+    words = " and ".join(feature.label for feature in Feature if feature in chosen)
+    if connection.left_out_reason is None or len(chosen) != 1:
+        return words
+    (other,) = set(Feature) - chosen
+    return f"{words}; {other.label} isn’t connected ({connection.left_out_reason})"

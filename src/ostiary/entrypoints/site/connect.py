@@ -19,6 +19,7 @@ from ostiary.core.connections.model import (
 )
 from ostiary.core.connections.service import SessionView
 from ostiary.core.connections.sessions import ConnectPreview
+from ostiary.core.consent.features import Feature
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.errors import (
     AccessBlocked,
@@ -40,6 +41,7 @@ from ostiary.entrypoints.site.connect_problem import (
     trouble_of,
     vendor_address,
 )
+from ostiary.entrypoints.site.left_out import left_out_of
 from ostiary.entrypoints.web.browser import browser_secret
 from ostiary.entrypoints.web.context import actor, services
 from ostiary.entrypoints.web.permissions import requires
@@ -187,8 +189,41 @@ async def show_done(request: Request, reference: str) -> Response:
         is_connected=view.connection.status is ConnectionStatus.CONNECTED,
         organization=view.organization,
         vendor_address=vendor_address(request, view.session),
+        left_out=left_out_of(request, view.connection, view.organization),
+        can_go_on=services(request).clock.now() < view.session.expires_at,
+        form_targets=connect_targets(request, view.session.return_url),
         reference=view.session.reference,
     )
+
+
+@router.post("/connect/rest/{reference}", dependencies=[*_PUBLIC, limited(LimitedAct.CONNECT)])
+async def connect_rest(request: Request, reference: str) -> Response:
+    """Try for the one of email and calendar that is not connected yet, by one more sign-in of the same person."""
+    parsed, connections = parse_reference(reference), services(request).connections
+    if parsed is None:
+        return not_yours(request)
+    try:
+        made = await connections.sessions.follow_up(
+            parsed, browser_secret=browser_secret(request), actor=actor(request)
+        )
+    except NotFound:
+        return not_yours(request)
+    except Conflict:
+        return see_other(f"/connect/done/{parsed}")
+    try:
+        started = await connections.flow.start(
+            made.secret,
+            browser_secret=browser_secret(request),
+            actor=actor(request),
+            mail=True,
+            calendar=True,
+        )
+        answer = see_other(started.url)
+    except (PermissionDenied, AccessBlocked):
+        # The connect page says what is in the way, such as a licence taken away meanwhile.
+        answer = see_other("/connect")
+    remember_session(answer, made.secret.reveal())
+    return answer
 
 
 @router.get("/connect/problem/{reference}", dependencies=_PUBLIC)
@@ -250,9 +285,12 @@ async def _connect_page(
         return render_trouble(request, trouble)
     connection = preview.connection
     renews = connection if connection_id or session.connection_id else None
+    unapproved = preview.plan.unapproved
+    rest = renews is not None and renews.left_out_reason is not None
     shown = kept or Choices(
-        mail=renews.mail if renews else session.mail,
-        calendar=renews.calendar if renews else session.calendar,
+        mail=(renews.mail or rest if renews else session.mail) and Feature.MAIL not in unapproved,
+        calendar=(renews.calendar or rest if renews else session.calendar)
+        and Feature.CALENDAR not in unapproved,
         login_hint=renews.address if renews else preview.member.email,
         connection_id=renews.id if renews else None,
         again=again,
@@ -265,6 +303,8 @@ async def _connect_page(
         organization=preview.organization,
         member=preview.member,
         plan=preview.plan,
+        unapproved=sorted(unapproved),
+        left_out=left_out_of(request, connection, preview.organization),
         renews=renews,
         choices=shown,
         problems=problems,

@@ -12,6 +12,7 @@ from fastapi import Request, Response
 from ostiary.core.connections.confirmation import vendor_page
 from ostiary.core.connections.model import ConnectSession, ConnectSessionState
 from ostiary.core.connections.service import SessionView
+from ostiary.core.consent.features import Feature, chosen_features, feature_to_leave_out
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.errors import AccessBlocked, ProviderDetail
 from ostiary.core.organizations.model import Member, MemberRole, Organization
@@ -161,6 +162,7 @@ def explain_trouble(request: Request, trouble: Trouble) -> Explanation:
     session, member, admin = trouble.session, trouble.member, trouble.organization_admin
     provider = None if session is None else session.provider
     method = (session.method if session is not None else None) or AccessMethod.GRAPH
+    left_out = _feature_to_leave_out(session)
     return explain(
         trouble.reason,
         where=Where.CONNECT,
@@ -176,7 +178,7 @@ def explain_trouble(request: Request, trouble: Trouble) -> Explanation:
             "ref": None if session is None else session.reference,
             "n": None if session is None else str(len(session.missing)),
             "list": None if session is None else ", ".join(session.missing),
-            "feature": _feature_to_leave_out(session),
+            "feature": None if left_out is None else left_out.label,
             "code": None if provider is None else provider.code,
             "correlation_id": None if provider is None else provider.correlation_id,
             "time": written_moment(now if provider is None else provider.occurred_at or now),
@@ -246,17 +248,22 @@ def _continue_without(request: Request, action: Action, trouble: Trouble) -> Ste
     session = trouble.session
     if feature is None or session is None or not trouble.can_start:
         return None
-    kept = {"mail": "on"} if feature == "calendar" else {"calendar": "on"}
-    return Step(action.label, action.hint, post_to=START, fields={**kept, "again": "yes"})
+    kept = {
+        feature.other.value: "on",
+        "again": "yes",
+        **({"connection": session.connection_id} if session.connection_id else {}),
+        # They just signed in: with the hint Microsoft need not ask who they are once more.
+        **({"login_hint": session.account} if session.account else {}),
+    }
+    return Step(action.label, action.hint, post_to=START, fields=kept)
 
 
-def _feature_to_leave_out(session: ConnectSession | None) -> str | None:
-    """The one of two chosen things that all missing permissions are for, in words."""
-    if session is None or not (session.mail and session.calendar) or not session.missing:
+def _feature_to_leave_out(session: ConnectSession | None) -> Feature | None:
+    if session is None:
         return None
-    if all(name.startswith("Calendars.") for name in session.missing):
-        return "calendar"
-    return "email" if all(name.startswith("Mail.") for name in session.missing) else None
+    return feature_to_leave_out(
+        session.missing, chosen_features(mail=session.mail, calendar=session.calendar)
+    )
 
 
 def _from_vendor(request: Request, action: Action, trouble: Trouble) -> Step | None:
