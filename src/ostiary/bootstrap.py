@@ -83,8 +83,9 @@ from ostiary.core.organizations.people_import import PeopleImport
 from ostiary.core.organizations.service import OrganizationService
 from ostiary.core.signin.credentials import CredentialFact
 from ostiary.core.signin.model import AppRegistration, RedirectAddresses, Registrations
-from ostiary.core.signin.ports import AuthorizationServer
 from ostiary.core.signin.service import SignInService
+from ostiary.core.status.model import Part
+from ostiary.core.status.service import StatusHistory
 from ostiary.core.tenants.ports import TenantDirectory
 from ostiary.core.tenants.service import TenantService
 from ostiary.core.vault.ports import KeyService
@@ -158,6 +159,7 @@ class Services:
     mail: MailService
     calendar: CalendarService
     health: Health
+    status: StatusHistory
     metrics: Metrics
 
 
@@ -321,6 +323,14 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             mail=MailService(mailboxes=mailboxes, gateways=microsoft.mail),
             calendar=CalendarService(mailboxes=mailboxes, gateways=microsoft.calendar),
             health=Health({"database": lambda: _ping(engine), "keys": keys.health}),
+            status=StatusHistory(
+                transactions=transactions,
+                clock=clock,
+                parts={
+                    Part.SAVED_SIGN_INS: keys.health,
+                    Part.MICROSOFT: microsoft.authorization_server.check,
+                },
+            ),
             metrics=metrics,
         )
 
@@ -342,7 +352,7 @@ async def database_url(settings: Settings) -> AsyncGenerator[str]:
 class _Microsoft:
     """Everything that talks to Microsoft, by access method where there are two ways."""
 
-    authorization_server: AuthorizationServer
+    authorization_server: EntraAuthorizationServer
     directory: TenantDirectory
     ews_availability: EWSAvailability
     probes: Mapping[AccessMethod, MailboxProbe]

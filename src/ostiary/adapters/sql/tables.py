@@ -19,6 +19,7 @@ from ostiary.adapters.sql import (
     permission_uses,
     rate_limits,
     signin,
+    status,
     tenants,
     trust_sessions,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "permission_uses",
     "rate_limits",
     "signin",
+    "status",
     "tenants",
     "trust_sessions",
 ]

@@ -35,6 +35,7 @@ from ostiary.adapters.sql.rate_limits import SQLRateLimitStore
 from ostiary.adapters.sql.roster import SQLRoster
 from ostiary.adapters.sql.sealed_tokens import SQLSealedTokenStore
 from ostiary.adapters.sql.signin import SQLAuthorizationRequestStore
+from ostiary.adapters.sql.status import SQLStatusStore
 from ostiary.adapters.sql.tenants import SQLTenantStore
 from ostiary.adapters.sql.trust_sessions import SQLTenantConnections, SQLTrustSessionStore
 from ostiary.core.feed.model import FeedEvent
@@ -204,6 +205,10 @@ class UnitOfWork:
     @property
     def rate_limits(self) -> SQLRateLimitStore:
         return SQLRateLimitStore(self._connection)
+
+    @property
+    def status(self) -> SQLStatusStore:
+        return SQLStatusStore(self._connection)
 
     @property
     def one_time_links(self) -> SQLOneTimeLinkStore:

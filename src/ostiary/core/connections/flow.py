@@ -30,7 +30,14 @@ from ostiary.core.consent.permissions import token_scopes
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
-from ostiary.core.kernel.errors import Conflict, FlowRejected, InvalidRequest, NotFound, PermissionDenied
+from ostiary.core.kernel.errors import (
+    Conflict,
+    FlowRejected,
+    InvalidRequest,
+    NotFound,
+    PermissionDenied,
+    ProviderDetail,
+)
 from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.kernel.transactions import Transactions
@@ -315,7 +322,8 @@ class ConnectFlow:
                 reason_variant=refusal.variant,
                 missing=refusal.missing,
                 account=account,
-                provider=refusal.provider,
+                # Our clock, not Microsoft's: the page counts from here.
+                provider=replace(refusal.provider or ProviderDetail(), occurred_at=self._clock.now()),
             )
             await tx.connect_sessions.save(current)
             await tx.audit.record(

@@ -86,6 +86,7 @@ JOBS: Final[tuple[Job, ...]] = (
     ),
     Job(CHECK_JOB, lambda services, _: services.connection_health.check_due(), "* * * * *"),
     Job("connections.note_incidents", lambda services, _: services.incidents.note(), "* * * * *"),
+    Job("status.look", lambda services, _: services.status.look(), "*/5 * * * *"),
     Job("audit.seal", seal_audit, "*/5 * * * *"),
     Job("audit.trim", lambda services, _: services.audit.keeping.trim(), "41 3 * * *"),
     Job("trust.forget_expired", lambda services, _: services.trust.forget_expired(), "*/15 * * * *"),
