@@ -37,13 +37,14 @@ HEADLINES = {
     "session_lost": "We lost track of this sign-in",
     "microsoft_down": "Microsoft isn’t answering properly",
     "our_fault": "Something is wrong on our side",
+    "frozen": "{vendor} has stopped using mailboxes for now",
     "not_finished": "We couldn’t finish with {vendor}",
     "consent_withdrawn": "{org} withdrew its approval",
     "sign_in_needed": "Please sign in again",
     "slowed_down": "Catching up",
     "unknown": "That didn’t work, and Microsoft didn’t say why",
 }
-"""UX §7, first words of each row."""
+"""UX §7, first words of each row, and the kill switch of SR-50."""
 
 VALUES = {"vendor": "Larkspur", "org": "Harbour & Vale", "asker": "Dana Okafor", "account": "tom@hv.example"}
 

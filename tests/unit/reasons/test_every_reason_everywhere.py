@@ -24,6 +24,7 @@ OURS = frozenset(
         "already_connected",
         "no_licence",
         "mailbox_in_use",
+        "frozen",
         "not_finished",
     }
 )

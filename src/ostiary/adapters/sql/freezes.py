@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Column, String, Table, Text, and_, delete, or_, select
+from sqlalchemy import Column, ColumnElement, String, Table, Text, and_, delete, or_, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -51,28 +51,32 @@ class SQLFreezeStore:
     async def all(self) -> tuple[Freeze, ...]:
         statement = select(freezes).order_by(freezes.c.at, freezes.c.scope, freezes.c.target_id)
         rows = (await self._connection.execute(statement)).mappings().all()
-        return tuple(
-            Freeze(FreezeScope(row["scope"]), row["target_id"], row["at"], row["by"], row["note"])
-            for row in rows
-        )
+        return tuple(_freeze(row) for row in rows)
+
+    async def covering(self, organization_id: str) -> Freeze | None:
+        statement = select(freezes).where(_stops(organization_id)).order_by(freezes.c.at).limit(1)
+        row = (await self._connection.execute(statement)).mappings().one_or_none()
+        return None if row is None else _freeze(row)
+
+    async def is_frozen(self, connection_id: str | None, *, organization_id: str) -> bool:
+        condition = _stops(organization_id)
+        if connection_id is not None:
+            condition = or_(condition, _is(FreezeScope.CONNECTION, connection_id))
+        statement = select(freezes.c.scope).where(condition).limit(1)
+        return (await self._connection.execute(statement)).scalar_one_or_none() is not None
 
     async def require_thawed(self, connection_id: str, *, organization_id: str) -> None:
-        statement = (
-            select(freezes.c.scope)
-            .where(
-                or_(
-                    freezes.c.scope == FreezeScope.INSTANCE.value,
-                    and_(
-                        freezes.c.scope == FreezeScope.ORGANIZATION.value,
-                        freezes.c.target_id == organization_id,
-                    ),
-                    and_(
-                        freezes.c.scope == FreezeScope.CONNECTION.value,
-                        freezes.c.target_id == connection_id,
-                    ),
-                )
-            )
-            .limit(1)
-        )
-        if (await self._connection.execute(statement)).scalar_one_or_none() is not None:
-            raise Frozen("The use of this connection was stopped by the operator.")
+        if await self.is_frozen(connection_id, organization_id=organization_id):
+            raise Frozen("The use of this connection was stopped by the operator.", reason="frozen")
+
+
+def _is(scope: FreezeScope, target_id: str) -> ColumnElement[bool]:
+    return and_(freezes.c.scope == scope.value, freezes.c.target_id == target_id)
+
+
+def _stops(organization_id: str) -> ColumnElement[bool]:
+    return or_(freezes.c.scope == FreezeScope.INSTANCE.value, _is(FreezeScope.ORGANIZATION, organization_id))
+
+
+def _freeze(row: Any) -> Freeze:
+    return Freeze(FreezeScope(row["scope"]), row["target_id"], row["at"], row["by"], row["note"])

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from ostiary.core.audit.model import Actor
 from ostiary.core.connections.confirmation import EXPIRE_JOB, Confirmation, fits
+from ostiary.core.connections.errors import Frozen
 from ostiary.core.connections.keeping import ConnectionKeeper
 from ostiary.core.connections.model import (
     CONFIRMATION_LIFE,
@@ -30,14 +31,7 @@ from ostiary.core.consent.permissions import token_scopes
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
-from ostiary.core.kernel.errors import (
-    Conflict,
-    FlowRejected,
-    InvalidRequest,
-    NotFound,
-    PermissionDenied,
-    ProviderDetail,
-)
+from ostiary.core.kernel.errors import Conflict, FlowRejected, InvalidRequest, NotFound, PermissionDenied
 from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.kernel.transactions import Transactions
@@ -115,6 +109,7 @@ class ConnectFlow:
             InvalidRequest: Neither email nor calendar, or a hint that cannot be an account.
             PermissionDenied: No licence (``no_licence``).
             Conflict: Connected already and healthy (``already_connected``).
+            Frozen: The operator stopped the organization or the instance (``frozen``); the session stays open.
             AccessBlocked: EWS is pinned and has ended (``ews_ended``).
         """
         if not mail and not calendar:
@@ -131,6 +126,8 @@ class ConnectFlow:
                 clock=self._clock,
                 prefer=prefer,
             )
+            if preview.is_frozen:
+                raise Frozen("Connecting was stopped by the operator.", reason="frozen")
             if not preview.member.licensed:
                 raise PermissionDenied("You don’t have a licence yet.", reason="no_licence")
             renews = preview.connection if connection_id or session.connection_id else None
@@ -209,7 +206,9 @@ class ConnectFlow:
             repeated = await self._sign_in.find_repeat(answer, browser_secret=browser_secret)
             if repeated is None or repeated.kind is not FlowKind.CONNECT:
                 raise
-            return await self._answer_again(repeated.subject["connect_session_id"], actor)
+            async with self._transactions() as tx:
+                session = await tx.connect_sessions.get(repeated.subject["connect_session_id"])
+            return ConnectOutcome(session.reference, session.state)
         await hit(Failpoint.CONNECT_STATE_CONSUMED)
         async with self._transactions() as tx:
             session = await tx.connect_sessions.get(request.subject["connect_session_id"])
@@ -227,6 +226,9 @@ class ConnectFlow:
         try:
             if self._clock.now() >= session.expires_at:
                 raise Refused("session_lost")
+            if preview.is_frozen:
+                # The code is not exchanged: no token comes to be, and the person may start again later.
+                raise Refused("frozen")
             proven = await self._proof.prove(request, answer, preview, actor)
             await hit(Failpoint.CONNECT_RESPONSE_IN_MEMORY)
             outcome = await self._keeper.keep(session, preview, proven, actor)
@@ -234,32 +236,6 @@ class ConnectFlow:
             return outcome
         except Refused as refusal:
             return await self._record_refusal(session, preview, refusal, actor)
-
-    async def _answer_again(self, session_id: str, actor: Actor) -> ConnectOutcome:
-        """Answer a return that this very browser sent before: its first answer may never have arrived.
-
-        Without a completion code of its own the browser could not go on to the vendor, and the person would wait for
-        a confirmation that nobody can give. The code of the first answer ends with it.
-        """
-        now = self._clock.now()
-        async with self._transactions() as tx:
-            session = await tx.connect_sessions.get(session_id, for_update=True)
-            if session.state is not ConnectSessionState.RETURNED or session.made_connection_id is None:
-                return ConnectOutcome(session.reference, session.state)
-            connection = await tx.connections.get(session.made_connection_id, for_update=True)
-            waits = connection.status is ConnectionStatus.UNCONFIRMED
-            if not waits or connection.confirm_before is None or now >= connection.confirm_before:
-                return ConnectOutcome(session.reference, session.state)
-            session, address = await self._confirmation.send_to_vendor(tx, session)
-            await tx.audit.record(
-                "connect.sent_again",
-                "The browser came back once more and got a new completion code.",
-                actor=actor,
-                organization_id=session.organization_id,
-                object_id=session.id,
-                reference=session.reference,
-            )
-        return ConnectOutcome(session.reference, session.state, address)
 
     async def use_account(self, reference: str, *, browser_secret: Secret, actor: Actor) -> ConnectOutcome:
         """Go on with the account that signed in although the vendor knows the person by another address.
@@ -322,8 +298,7 @@ class ConnectFlow:
                 reason_variant=refusal.variant,
                 missing=refusal.missing,
                 account=account,
-                # Our clock, not Microsoft's: the page counts from here.
-                provider=replace(refusal.provider or ProviderDetail(), occurred_at=self._clock.now()),
+                provider=refusal.provider,
             )
             await tx.connect_sessions.save(current)
             await tx.audit.record(

@@ -17,7 +17,7 @@ from ostiary.core.audit.ports import AuditTrail
 from ostiary.core.connections.errors import Frozen
 from ostiary.core.connections.ports import ConnectionStore, FreezeReader
 from ostiary.core.kernel.clock import Clock
-from ostiary.core.kernel.errors import InvalidRequest
+from ostiary.core.kernel.errors import InvalidRequest, NotFound
 from ostiary.core.kernel.transactions import Transactions
 from ostiary.core.organizations.ports import OrganizationStore
 
@@ -47,6 +47,15 @@ class Freeze:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class NamedFreeze:
+    """A freeze with what its target is called."""
+
+    freeze: Freeze
+    name: str
+    organization_id: str | None
+
+
 class FreezeStore(FreezeReader, Protocol):
     """Keeps freezes; at most one for each target."""
 
@@ -60,6 +69,10 @@ class FreezeStore(FreezeReader, Protocol):
 
     async def all(self) -> tuple[Freeze, ...]:
         """Every freeze in force, oldest first."""
+        ...
+
+    async def covering(self, organization_id: str) -> Freeze | None:
+        """The freeze that stops a whole organization: its own, or the instance's."""
         ...
 
 
@@ -136,6 +149,20 @@ class Freezes:
         async with self._transactions() as tx:
             return await tx.freezes.all()
 
+    async def list_named(self) -> tuple[NamedFreeze, ...]:
+        """The same, with names for people."""
+        async with self._transactions() as tx:
+            return tuple([await _named(tx, freeze) for freeze in await tx.freezes.all()])
+
+    async def name_of(self, scope: FreezeScope, target_id: str = "") -> str:
+        """Return what a target is called: what a person types to confirm.
+
+        Raises:
+            NotFound: There is no such organization or connection.
+        """
+        async with self._transactions() as tx:
+            return (await _name(tx, scope, target_id))[1]
+
     async def require_thawed(self, connection_id: str, *, organization_id: str) -> None:
         """Check a token that this process holds, by what it knew at most :data:`LOOK_AGAIN` ago.
 
@@ -154,7 +181,16 @@ class Freezes:
             (FreezeScope.CONNECTION, connection_id),
         )
         if self._known.intersection(targets):
-            raise Frozen("The use of this connection was stopped by the operator.")
+            raise Frozen("The use of this connection was stopped by the operator.", reason="frozen")
+
+
+async def _named(tx: FreezeTransaction, freeze: Freeze) -> NamedFreeze:
+    try:
+        organization_id, name = await _name(tx, freeze.scope, freeze.target_id)
+    except NotFound:
+        # Erased meanwhile.
+        return NamedFreeze(freeze, freeze.target_id, None)
+    return NamedFreeze(freeze, name, organization_id)
 
 
 async def _name(tx: FreezeTransaction, scope: FreezeScope, target_id: str) -> tuple[str | None, str]:

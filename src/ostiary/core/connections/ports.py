@@ -15,7 +15,6 @@ from ostiary.core.connections.model import (
     SharedAccessToken,
 )
 from ostiary.core.consent.ports import ConsentStore
-from ostiary.core.feed.ports import Feed
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.jobs import JobQueue
 from ostiary.core.kernel.page import Page
@@ -136,6 +135,10 @@ class FreezeReader(Protocol):
         """Raise Frozen when the connection, its organization or the instance is frozen."""
         ...
 
+    async def is_frozen(self, connection_id: str | None, *, organization_id: str) -> bool:
+        """The same as an answer; without a connection only its organization and the instance count."""
+        ...
+
 
 class ConnectSessionStore(Protocol):
     """Keeps connect sessions; the secret is never stored."""
@@ -187,7 +190,5 @@ class ConnectionTransaction(Protocol):
     def consents(self) -> ConsentStore: ...
     @property
     def audit(self) -> AuditTrail: ...
-    @property
-    def feed(self) -> Feed: ...
     @property
     def jobs(self) -> JobQueue: ...

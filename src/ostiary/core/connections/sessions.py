@@ -49,6 +49,8 @@ class ConnectPreview:
     plan: ConnectPlan
     connection: Connection | None
     """The member's newest connection that is still theirs; the one to renew, when the session names one."""
+    is_frozen: bool = False
+    """The operator stopped this organization or everything, or the connection to renew (SR-50)."""
 
 
 class ConnectSessions:
@@ -247,7 +249,9 @@ async def load_preview(
         reconnects=connection if connection_id is not None else None,
         prefer=prefer,
     )
-    return ConnectPreview(session, organization, member, plan, connection)
+    renewed_id = None if connection is None else connection.id
+    is_frozen = await tx.freezes.is_frozen(renewed_id, organization_id=organization.id)
+    return ConnectPreview(session, organization, member, plan, connection, is_frozen)
 
 
 async def require_own(tx: ConnectionTransaction, connection_id: str, member: Member) -> Connection:

@@ -469,6 +469,18 @@ _REASONS: Final = (
         aadsts=frozenset({700016, 50011, 70011, 7000215, 7000222, 65005, 650056, 650057}),
     ),
     Reason(
+        id="frozen",
+        where=_UH,
+        headline="{vendor} has stopped using mailboxes for now",
+        why="The {vendor} team stopped it, usually while they look into something that matters for safety. "
+        "Your account and your mailbox are fine, and nothing was deleted.",
+        fixer=Fixer.VENDOR,
+        who_can_fix="{vendor}",
+        tone=Tone.WARN,
+        retry=Retry.NEVER,
+        actions=(_TRY_AGAIN, Action("tell_me_when_it_works", "Tell me when it works")),
+    ),
+    Reason(
         id="not_finished",
         where=_U,
         headline="We couldn’t finish with {vendor}",
@@ -528,7 +540,7 @@ _REASONS: Final = (
 )
 
 CATALOGUE: Final[dict[str, Reason]] = {reason.id: reason for reason in _REASONS}
-"""All reasons by id, in the order of UX §7."""
+"""All reasons by id, in the order of UX §7; ``frozen`` is SR-50's."""
 
 REASSURANCES: Final[dict[Where, str]] = {
     Where.CONSENT: "Nothing was approved and nothing has changed.",

@@ -214,6 +214,8 @@ async def _customer(
     admins = await at.organizations.list_members(
         organization_id=organization_id, role=MemberRole.ORGANIZATION_ADMIN, limit=50
     )
+    async with at.transactions() as transaction:
+        freeze = await transaction.freezes.covering(organization.id)
     return render_operator(
         request,
         "console/customer.html",
@@ -221,5 +223,6 @@ async def _customer(
         status_code=status_code,
         row=await _row(at, organization),
         admins=admins.items,
+        freeze=freeze,
         problem=problem,
     )

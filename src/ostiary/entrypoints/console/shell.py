@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from ostiary.core.access.model import STEP_UP_LIFE, Permission, Role
+from ostiary.core.connections.freeze import Freeze
 from ostiary.core.organizations.model import Organization
 from ostiary.entrypoints.web.context import find_principal, organization_id, principal, services
 from ostiary.entrypoints.web.templates import render
@@ -42,6 +43,7 @@ OPERATOR_SECTIONS: Final = (
     Section("ews", "EWS exposure", "/operator/ews"),
     Section("apps", "Apps", "/operator/apps"),
     Section("failures", "Failures", "/operator/failures"),
+    Section("freezes", "Kill switch", "/operator/freezes"),
     Section("audit", "Audit log", "/operator/audit"),
 )
 
@@ -50,7 +52,7 @@ async def render_console(
     request: Request, template: str, *, section: str, status_code: int = 200, **context: Any
 ) -> HTMLResponse:
     """Answer with a page of one organization's console."""
-    organization, waiting = await _frame(request)
+    organization, waiting, frozen = await _frame(request)
     caller = principal(request)
     return render(
         request,
@@ -60,6 +62,7 @@ async def render_console(
         section=section,
         organization=organization,
         waiting_count=waiting,
+        frozen=frozen,
         is_operator=caller.role is Role.OPERATOR,
         may_manage=caller.may(Permission.CONSOLE_MANAGE),
         now=services(request).clock.now(),
@@ -79,6 +82,7 @@ def render_operator(
         section=section,
         organization=None,
         waiting_count=0,
+        frozen=None,
         is_operator=True,
         may_manage=False,
         now=services(request).clock.now(),
@@ -105,8 +109,9 @@ def recent_moment(value: datetime, now: datetime) -> str:
     return f"{day} {value:%H:%M}"
 
 
-async def _frame(request: Request) -> tuple[Organization, int]:
+async def _frame(request: Request) -> tuple[Organization, int, Freeze | None]:
     async with services(request).transactions() as transaction:
         organization = await transaction.organizations.get(organization_id(request))
         waiting = await transaction.approval_requests.count_waiting(organization.id)
-    return organization, waiting
+        frozen = await transaction.freezes.covering(organization.id)
+    return organization, waiting, frozen
