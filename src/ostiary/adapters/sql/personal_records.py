@@ -118,6 +118,32 @@ def _subject_of_member(organization_id: str, member_id: str) -> ColumnElement[bo
     return subject["connect_session_id"].astext.in_(own)
 
 
+def _about_connection(table: Table, connection_id: str) -> ColumnElement[bool] | None:
+    """The rows of a table about one connection; None where there can be none."""
+    if table is connections:
+        return connections.c.id == connection_id
+    if table is connect_sessions:
+        return _sessions_of(connection_id)
+    if table is authorization_requests:
+        subject: Any = authorization_requests.c.subject
+        own = select(connect_sessions.c.id).where(_sessions_of(connection_id))
+        return or_(
+            subject["connection_id"].astext == connection_id, subject["connect_session_id"].astext.in_(own)
+        )
+    if table is freezes:
+        return and_(freezes.c.scope == "connection", freezes.c.target_id == connection_id)
+    if table in (incidents, notices, audit_records):
+        return table.c.object_id == connection_id
+    return table.c.connection_id == connection_id if "connection_id" in table.c else None
+
+
+def _sessions_of(connection_id: str) -> ColumnElement[bool]:
+    return or_(
+        connect_sessions.c.connection_id == connection_id,
+        connect_sessions.c.made_connection_id == connection_id,
+    )
+
+
 RULES: Final = (
     Rule(access_tokens, *_of_connections(access_tokens, "connection_id"), is_token=True, is_exported=False),
     Rule(refresh_tokens, *_of_connections(refresh_tokens, "connection_id"), is_token=True, is_exported=False),
@@ -212,6 +238,14 @@ class SQLRecordEraser:
             )
         return rows
 
+    async def erase_connection(self, connection_id: str) -> Mapping[str, int]:
+        rows: dict[str, int] = {}
+        for rule in every_rule():
+            condition = _about_connection(rule.table, connection_id)
+            if condition is not None and rule.is_erased:
+                _add(rows, rule, await self._delete(rule.table, condition))
+        return rows
+
     async def erase_organization(self, organization_id: str) -> Mapping[str, int]:
         rows: dict[str, int] = {}
         for rule in every_rule():
@@ -229,16 +263,21 @@ class SQLRecordReader:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def rows(self, *, organization_id: str, member_id: str | None = None) -> AsyncIterator[ExportedRow]:
+    async def rows(
+        self, *, organization_id: str, member_id: str | None = None, connection_id: str | None = None
+    ) -> AsyncIterator[ExportedRow]:
         for rule in every_rule():
+            condition: ColumnElement[bool] | None = None
             if not rule.is_exported:
                 continue
-            if member_id is None:
+            if connection_id is not None:
+                condition = _about_connection(rule.table, connection_id)
+            elif member_id is None:
                 condition = rule.of_organization(organization_id, "")
-            elif rule.of_member is None:
-                continue
-            else:
+            elif rule.of_member is not None:
                 condition = rule.of_member(organization_id, member_id)
+            if condition is None:
+                continue
             result = await self._connection.stream(
                 _statement(rule.table, condition).execution_options(yield_per=_BATCH)
             )

@@ -10,7 +10,6 @@ from ostiary.adapters.sql import (
     connection_tokens,
     connections,
     consent,
-    feed,
     freezes,
     idempotency,
     incidents,
@@ -19,7 +18,6 @@ from ostiary.adapters.sql import (
     permission_uses,
     rate_limits,
     signin,
-    status,
     tenants,
     trust_sessions,
 )
@@ -35,7 +33,6 @@ __all__ = [
     "connection_tokens",
     "connections",
     "consent",
-    "feed",
     "freezes",
     "idempotency",
     "incidents",
@@ -45,7 +42,6 @@ __all__ = [
     "permission_uses",
     "rate_limits",
     "signin",
-    "status",
     "tenants",
     "trust_sessions",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from ostiary.core.vault.model import KeyFate
 from ostiary.entrypoints.cli.answers import JSONOption, OrganizationOption, command_line_actor, print_json
 from ostiary.entrypoints.cli.outcome import ExitCode
 from ostiary.entrypoints.cli.runtime import run_with_services
+from ostiary.entrypoints.export_file import json_document
 
 MemberOption = Annotated[
     str | None, typer.Option("--member", help="Only this person: address or id of a member.")
@@ -99,17 +99,7 @@ def export(organization: OrganizationOption, member: MemberOption = None) -> Non
         rows = services.export.rows(
             found.id, member_id=None if person is None else person.id, actor=command_line_actor()
         )
-        kind = None
-        # Written as it comes: an organization may have more records than fit in memory.
-        sys.stdout.write("{")
-        async for name, row in rows:
-            if name != kind:
-                sys.stdout.write(f"{'' if kind is None else '],'}\n {json.dumps(name)}: [")
-                separator = ""
-                kind = name
-            else:
-                separator = ","
-            sys.stdout.write(f"{separator}\n  {json.dumps(row, ensure_ascii=False)}")
-        sys.stdout.write("}\n" if kind is None else "]}\n")
+        async for piece in json_document(rows):
+            sys.stdout.write(piece)
 
     run_with_services(use)
