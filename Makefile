@@ -54,8 +54,8 @@ test: install browser node-clients openbao ## Run every test (PYTEST_ARGS="-k co
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 .PHONY: test-kill
-test-kill: install ## Kill processes at work, many times, and look what is left (KILLS=50).
-	KILLS="$${KILLS:-50}" $(BIN)/pytest tests/kill -m kill $(PYTEST_ARGS)
+test-kill: install ## Kill processes at each step of each flow, many times, and look what is left (KILLS=20).
+	KILLS="$${KILLS:-20}" $(BIN)/pytest tests/kill $(PYTEST_ARGS)
 
 .PHONY: tamper
 tamper: install ## Tamper with sealed values and count what opens (TAMPER=100000).

@@ -1,9 +1,144 @@
-"""Kill tests: a few kills in every run, many by `make test-kill`."""
+"""Kill tests: each flow is killed a few times in every run, and at every step many times by ``make test-kill``.
+
+One service process, one PostgreSQL and one wire to the emulator serve all of them; each cycle is another customer.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+
+import httpx
 import pytest
+import pytest_asyncio
+from pydantic import SecretStr
+
+from ostiary.adapters.sql.embedded import EmbeddedServer
+from ostiary.adapters.sql.engine import create_engine
+from ostiary.bootstrap import application
+from ostiary.core.access.model import API_PERMISSIONS
+from ostiary.core.audit.model import SYSTEM
+from ostiary.core.kernel.failpoints import Failpoint
+from ostiary.entrypoints.web.server import open_listener
+from ostiary.settings import Profile, Settings
+
+from ..conftest import APP_SECRET, Emulator
+from ..integration.connect_world import APP_ID, RETURN_URL
+from .oracle import Oracle
+from .people import Crowd
+from .processes import Served, Starter
+from .token_tap import TokenTap
+
+KILLS = int(os.environ.get("KILLS", "0"))
+"""Kills per step in the long run; 0 is the ordinary run, which kills at a sample of the steps, once each."""
+
+LIMITED = ("sign_in", "consent", "link", "connect", "return", "mail", "api", "guess")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "kill: kills as often as KILLS says; run by `make test-kill`")
+
+
+def steps(every: Sequence[Failpoint], sample: Sequence[Failpoint]) -> Sequence[Failpoint]:
+    """The steps to kill at in this run."""
+    return every if KILLS else sample
+
+
+@pytest.fixture(scope="package")
+def home() -> Iterator[Path]:
+    """Where everything of this package's processes lies."""
+    folder = Path(tempfile.mkdtemp(prefix="ostiary-kill-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="package")
+def own_database(home: Path) -> Iterator[EmbeddedServer]:
+    """A PostgreSQL that keeps what it acknowledged, as in production."""
+    with EmbeddedServer.start(home) as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def running_emulator(emulator_process: Emulator) -> Emulator:
+    """The emulator at today's time: the killed processes have no other clock."""
+    emulator_process.control("POST", "/reset", {"messages": 3})
+    emulator_process.control("POST", "/clock", {"reset": True, "freeze": False})
+    return emulator_process
+
+
+@pytest_asyncio.fixture(scope="package")
+async def tap(running_emulator: Emulator) -> AsyncIterator[TokenTap]:
+    async with TokenTap(running_emulator.url).running() as wire:
+        yield wire
+
+
+@pytest.fixture(scope="package")
+def kill_settings(home: Path, own_database: EmbeddedServer, tap: TokenTap) -> Settings:
+    reserved = open_listener("127.0.0.1", 0)
+    port = reserved.getsockname()[1]
+    # Given back: the process binds it anew after each kill.
+    reserved.close()
+    return Settings(
+        profile=Profile.DEVELOPMENT,
+        data_dir=home / "data",
+        database_url=SecretStr(own_database.url),
+        public_url=f"http://localhost:{port}",
+        port=port,
+        host="127.0.0.1",
+        vendor_name="Larkspur",
+        vendor_app_name="Larkspur for Microsoft 365",
+        vendor_publisher="Larkspur Software Ltd",
+        vendor_help_email="help@larkspur.example",
+        vendor_data_kept="Ids and headers of messages, in Dublin, until you disconnect.",
+        app_client_id=APP_ID,
+        app_secret=SecretStr(APP_SECRET),
+        allow_client_secret=True,
+        login_url=tap.url,
+        graph_url=tap.url,
+        ews_url=f"{tap.url}/EWS/Exchange.asmx",
+        return_urls=(RETURN_URL,),
+        workers_inside=True,
+        log_level="DEBUG",
+        # Every person of these tests sits at one address.
+        **dict.fromkeys((f"rate_limit_{what}" for what in LIMITED), "off"),
+    )
+
+
+@pytest_asyncio.fixture(scope="package")
+async def starter() -> AsyncIterator[Starter]:
+    async with Starter.running() as warm:
+        yield warm
+
+
+@pytest_asyncio.fixture(scope="package")
+async def served(home: Path, kill_settings: Settings, starter: Starter) -> AsyncIterator[Served]:
+    (home / "data").mkdir()
+    process = Served(kill_settings, home / "served", starter)
+    await process.start()
+    yield process
+    await process.stop()
+
+
+@pytest_asyncio.fixture(scope="package")
+async def oracle(own_database: EmbeddedServer, served: Served, tap: TokenTap) -> AsyncIterator[Oracle]:
+    engine = create_engine(own_database.url, pool_size=4)
+    yield Oracle(engine, served, tap, own_database.data_dir)
+    await engine.dispose()
+
+
+@pytest_asyncio.fixture(scope="package")
+async def crowd(served: Served, running_emulator: Emulator) -> AsyncIterator[Crowd]:
+    async with (
+        application(served.settings) as services,
+        httpx.AsyncClient(timeout=70, trust_env=False) as client,
+        httpx.AsyncClient(base_url=served.url, timeout=70, trust_env=False) as api,
+    ):
+        _, key = await services.access.create_api_key(
+            name="Larkspur", permissions=API_PERMISSIONS, actor=SYSTEM
+        )
+        api.headers["Authorization"] = f"Bearer {key.reveal()}"
+        yield Crowd(services, running_emulator, served.url, client, api)

@@ -19,12 +19,17 @@ from ostiary.core.audit.model import SYSTEM
 from ostiary.core.connections.model import Connection, ConnectionStatus
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.entropy import SystemEntropy
+from ostiary.core.kernel.failpoints import Failpoint
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.organizations.model import Organization
 from ostiary.core.vault.encoding import FORMAT_VERSION, associated_data
 from ostiary.core.vault.errors import SealBroken
 from ostiary.core.vault.model import SealContext
 from ostiary.core.vault.service import VaultService
+from ostiary.failpoint_folder import VARIABLE, FailpointFolder
+
+from .conftest import KILLS, steps
+from .processes import Starter, environment
 
 if TYPE_CHECKING:
     from ostiary.adapters.sql.unit_of_work import SQLTransactions
@@ -94,16 +99,6 @@ async def keys_in_use(transactions: SQLTransactions, key_file: Path) -> dict[str
     return counted
 
 
-def environment(settings: Settings, key_file: Path) -> dict[str, str]:
-    """The settings as a process of its own reads them."""
-    values: dict[str, str] = {"PATH": os.environ.get("PATH", "")}
-    for name, value in settings.model_dump(exclude_none=True).items():
-        shown = value.get_secret_value() if hasattr(value, "get_secret_value") else value
-        text = ",".join(shown) if isinstance(shown, tuple) else str(shown)
-        values[f"OSTIARY_{name.upper()}"] = text
-    return values | {"OSTIARY_KEY_FILE": str(key_file)}
-
-
 async def rewrap_and_kill(settings: Settings, key_file: Path, chance: random.Random) -> bool:
     """Start re-wrapping in a process of its own and kill it somewhere; True when it was killed at work."""
     process = await asyncio.create_subprocess_exec(
@@ -112,7 +107,7 @@ async def rewrap_and_kill(settings: Settings, key_file: Path, chance: random.Ran
         "rewrap",
         "--rate",
         "4000",
-        env=environment(settings, key_file),
+        env=environment(settings, OSTIARY_KEY_FILE=str(key_file)),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -151,6 +146,41 @@ async def check_kills(
         await rotation.rewrap(per_second=1e6)
         assert await keys_in_use(transactions, key_file) == {current.partition("/")[0]: ROWS}
     assert mixed, "no kill met a half-done round: the test proves nothing"
+
+
+STEPS = (Failpoint.REWRAP_BATCH_READ, Failpoint.REWRAP_WRAPPED, Failpoint.REWRAP_COMMITTED)
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("point", steps(STEPS, [Failpoint.REWRAP_WRAPPED]))
+async def test_killed_at_a_step_of_rewrapping_every_row_opens_under_exactly_one_key(
+    point: Failpoint,
+    settings: Settings,
+    transactions: SQLTransactions,
+    clock: MovableClock,
+    starter: Starter,
+    tmp_path: Path,
+) -> None:
+    from ostiary.core.connections.rewrap import KeyRotation
+
+    key_file = tmp_path / "keys.json"
+    create_key_file(key_file, name="first", entropy=SystemEntropy())
+    keys = FileKeyService.load(key_file, entropy=SystemEntropy(), clock=clock)
+    vault = VaultService(keys=keys, entropy=SystemEntropy())
+    rotation = KeyRotation(transactions=transactions, keys=keys, vault=vault)
+    await sow(transactions, clock, vault)
+    folder = FailpointFolder(tmp_path)
+    env = environment(settings, OSTIARY_KEY_FILE=str(key_file)) | {VARIABLE: str(tmp_path)}
+    for _ in range(KILLS or 1):
+        await rotation.rotate(actor=SYSTEM)
+        folder.arm(point)
+        process = await starter.run("keys", "rewrap", "--rate", "4000", env=env, log=tmp_path / "log")
+        assert await starter.ended(process) == -signal.SIGKILL
+        counted = await keys_in_use(transactions, key_file)
+        # It died in the first batch: only a commit may have moved anything.
+        assert len(counted) == (2 if point is Failpoint.REWRAP_COMMITTED else 1)
+        await rotation.rewrap(per_second=1e6)
+        assert len(await keys_in_use(transactions, key_file)) == 1
 
 
 async def test_three_kills_leave_every_row_under_exactly_one_key(

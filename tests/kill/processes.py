@@ -1,0 +1,146 @@
+"""Real processes of the product, which tests start, kill and start again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from ostiary.failpoint_folder import VARIABLE, FailpointFolder
+from ostiary.settings import Settings
+
+_READY_SECONDS = 60
+_END_SECONDS = 90
+
+
+def environment(settings: Settings, **changes: str) -> dict[str, str]:
+    """The settings as a process of its own reads them."""
+    values = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    for name, value in settings.model_dump(exclude_none=True).items():
+        shown = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+        text = ",".join(shown) if isinstance(shown, tuple) else str(shown)
+        values[f"OSTIARY_{name.upper()}"] = text
+    return values | changes
+
+
+class Starter:
+    """Starts commands of the product by ``warm_start.py``."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._turn = asyncio.Lock()
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls) -> AsyncIterator[Starter]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(Path(__file__).with_name("warm_start.py")),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        try:
+            yield cls(process)
+        finally:
+            process.kill()
+            await process.communicate()
+
+    async def run(self, *arguments: str, env: Mapping[str, str], log: Path) -> int:
+        """Start one command; returns its process id."""
+        return (await self._ask({"run": list(arguments), "env": dict(env), "log": str(log)}))["pid"]
+
+    async def code(self, process_id: int) -> int | None:
+        """The exit code, negative for a signal, or None while it runs."""
+        return (await self._ask({"poll": process_id}))["code"]
+
+    async def ended(self, process_id: int) -> int:
+        """Wait for the end; returns the exit code."""
+        async with asyncio.timeout(_END_SECONDS):
+            return (await self._ask({"wait": process_id}))["code"]
+
+    async def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        async with self._turn:
+            self._process.stdin.write(json.dumps(question).encode() + b"\n")
+            return json.loads(await self._process.stdout.readline())
+
+
+@dataclass
+class Served:
+    """``ostiary serve`` on one port, killed at failpoints and started again."""
+
+    settings: Settings
+    home: Path
+    """Holds what the process leaves: its log, its temporary files, its failpoints."""
+    starter: Starter
+    folder: FailpointFolder = field(init=False)
+    kills: int = 0
+    process_id: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("failpoints", "tmp"):
+            (self.home / name).mkdir(parents=True, exist_ok=True)
+        self.folder = FailpointFolder(self.home / "failpoints")
+
+    @property
+    def url(self) -> str:
+        return self.settings.public_url
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return environment(
+            self.settings, TMPDIR=str(self.home / "tmp"), **{VARIABLE: str(self.home / "failpoints")}
+        )
+
+    @property
+    def log_file(self) -> Path:
+        return self.home / "log"
+
+    async def run(self, *arguments: str) -> int:
+        """Run another command on the same settings to its end, failpoints and all; returns its exit code."""
+        return await self.starter.ended(
+            await self.starter.run(*arguments, env=self.environment, log=self.home / "commands.log")
+        )
+
+    async def start(self) -> None:
+        """Start, and return once it answers that it is ready."""
+        self.folder.disarm()
+        self.process_id = await self.starter.run("serve", env=self.environment, log=self.log_file)
+        async with asyncio.timeout(_READY_SECONDS), httpx.AsyncClient(trust_env=False) as client:
+            while True:
+                try:
+                    if (await client.get(f"{self.url}/readyz", timeout=5)).status_code == 200:
+                        return
+                except httpx.TransportError:
+                    code = await self.starter.code(self.process_id)
+                    assert code is None, self.log_file.read_text()[-3000:]
+                await asyncio.sleep(0.02)
+
+    async def died(self) -> None:
+        """Wait until a failpoint has killed it; fails when none did, because then the point was not hit."""
+        assert self.process_id is not None
+        code = await self.starter.ended(self.process_id)
+        self.process_id = None
+        assert code == -signal.SIGKILL, f"ended with {code}: {self.log_file.read_text()[-3000:]}"
+        self.kills += 1
+
+    async def kill(self) -> None:
+        """Kill it wherever it stands."""
+        assert self.process_id is not None
+        os.kill(self.process_id, signal.SIGKILL)
+        await self.died()
+
+    async def stop(self) -> None:
+        """End it for good, if it runs."""
+        if self.process_id is not None:
+            await self.kill()

@@ -1,0 +1,69 @@
+"""Runs commands of ``ostiary``, each in a process of its own, without starting the interpreter anew each time.
+
+Started once per test run; loads the product, then forks for each command. What is forked is the command as anybody
+would start it; only the imports, by far the longest part of a start, have happened already. One JSON object a line:
+
+- ``{"run": [arguments], "env": {...}, "log": path}`` answers ``{"pid": number}``;
+- ``{"wait": pid}`` answers ``{"code": number}`` once it has ended, negative for a signal;
+- ``{"poll": pid}`` answers the same at once, with null while it runs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any, NoReturn
+
+
+def run_here(arguments: list[str], env: dict[str, str], log: str) -> NoReturn:
+    """Become the command; never returns."""
+    code = 70
+    try:
+        os.setsid()
+        os.environ.clear()
+        os.environ.update(env)
+        output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        for number, descriptor in ((0, os.open(os.devnull, os.O_RDONLY)), (1, output), (2, output)):
+            os.dup2(descriptor, number)
+        sys.argv = ["ostiary", *arguments]
+        from ostiary.entrypoints.cli.main import main
+
+        main()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def ended(pid: int, *, options: int) -> int | None:
+    done, status = os.waitpid(pid, options)
+    return os.waitstatus_to_exitcode(status) if done else None
+
+
+def main() -> None:
+    # Everything a start would import, so that children share it.
+    import ostiary.entrypoints.cli.main  # noqa: F401
+    from ostiary.entrypoints.web.app import _area_routers
+
+    _area_routers()
+    answer: dict[str, Any]
+    for line in sys.stdin:
+        asked = json.loads(line)
+        if "run" in asked:
+            pid = os.fork()
+            if pid == 0:
+                run_here(asked["run"], asked["env"], asked["log"])
+            answer = {"pid": pid}
+        elif "wait" in asked:
+            answer = {"code": ended(asked["wait"], options=0)}
+        else:
+            answer = {"code": ended(asked["poll"], options=os.WNOHANG)}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
