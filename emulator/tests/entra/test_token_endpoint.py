@@ -305,6 +305,21 @@ def test_refresh_token_dies_after_90_idle_days_and_lives_while_used(
     assert approved.refresh(newer).status_code == 200
 
 
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_redeemed_refresh_token_ends_only_in_strict_mode(
+    m365_emulator: RunningEmulator, browser: Browser, approved: App, strict: bool
+) -> None:
+    m365_emulator.control("PATCH", f"/apps/{approved.client_id}", {"single_use_refresh_tokens": strict})
+    first = approved.tokens_for(browser, TOM)["refresh_token"]
+    second = approved.refresh(first).json()["refresh_token"]
+    again = approved.refresh(first)
+    assert again.status_code == (400 if strict else 200)
+    if strict:
+        assert aadsts(again) == 70000
+        assert again.json()["error"] == "invalid_grant"
+    assert approved.refresh(second).status_code == 200
+
+
 def test_deleted_service_principal_is_700016(
     m365_emulator: RunningEmulator, browser: Browser, approved: App
 ) -> None:

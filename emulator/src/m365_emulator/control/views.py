@@ -70,6 +70,7 @@ def app(item: AppRegistration) -> dict[str, Any]:
         "publisher_name": item.publisher_name,
         "publisher_verified": item.publisher_verified,
         "is_disabled": item.is_disabled,
+        "single_use_refresh_tokens": item.single_use_refresh_tokens,
         "is_public_client": item.is_public_client,
         "redirect_uris": [asdict(uri) for uri in item.redirect_uris],
         "delegated": item.delegated,

@@ -103,6 +103,7 @@ _BODIES: dict[str, Schema] = {
     "PATCH /control/apps/{app_id}": thing(
         publisher_verified=TRUTH,
         is_disabled=TRUTH,
+        single_use_refresh_tokens=TRUTH,
         is_public_client=TRUTH,
         redirect_uris={"type": "array", "items": ANYTHING},
         secrets={"type": "array", "items": ANYTHING},

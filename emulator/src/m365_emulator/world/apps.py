@@ -89,6 +89,10 @@ class AppRegistration:
     """`groupMembershipClaims` is `DirectoryRole` or `All`: ID tokens carry `wids`."""
     optional_claims: list[str] = field(default_factory=list[str])
     is_disabled: bool = False
+    single_use_refresh_tokens: bool = False
+    """Strict mode, unlike Microsoft: redeeming a refresh token ends it, as servers that rotate strictly do."""
+    spent_refresh_tokens: set[str] = field(default_factory=set[str], repr=False)
+    """SHA-256 of those that were redeemed in strict mode."""
     logout_url: str | None = None
 
     def find_redirect_uri(self, asked: str) -> RedirectURI | None:

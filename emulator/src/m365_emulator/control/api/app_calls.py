@@ -30,6 +30,7 @@ def app_detail(world: World, request: Request, body: Body) -> Body:
 def change_app(world: World, request: Request, body: Body) -> Body:
     app = named_app(world, request)
     known = {"publisher_verified", "is_disabled", "implicit_id_token", "directory_role_claims", "is_public_client",
+             "single_use_refresh_tokens",
              "redirect_uris", "secrets", "certificates", "delegated", "application", "optional_claims"}  # fmt: skip
     if unknown := set(body) - known:
         raise BadRequest(f"Unknown field: {', '.join(sorted(unknown))}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,7 +27,7 @@ from m365_emulator.world.tenants import Tenant, User
 
 
 def answer(call: TokenCall) -> dict[str, Any]:
-    """Redeem a refresh token. The old one stays valid; the answer holds a new one.
+    """Redeem a refresh token. The old one stays valid, unless the app is in strict mode; the answer holds a new one.
 
     Source: learn.microsoft.com/entra/identity-platform/refresh-tokens
     """
@@ -36,6 +37,9 @@ def answer(call: TokenCall) -> dict[str, Any]:
         raise EntraError(9002313, "The refresh token is malformed.", error="invalid_grant")
     if content["app"] != call.app.app_id:
         raise EntraError(70000, "The refresh token was issued to another client.", suberror="client_mismatch")
+    spent = hashlib.sha256(call.form["refresh_token"].encode()).hexdigest()
+    if spent in call.app.spent_refresh_tokens:
+        raise EntraError(70000, "The refresh token was redeemed before, and this app's are good for once.")
     signed_in_tenant, signed_in_user = _holder(call, content)
     issued_at = datetime.fromtimestamp(content["iat"], UTC)
     _check_age(call, content, issued_at)
@@ -66,6 +70,8 @@ def answer(call: TokenCall) -> dict[str, Any]:
     scope = call.form.get("scope", "").strip()
     asked = parse_scopes(world, scope)
     resource = next(iter(asked.resources), None) or (graph_only(world) if scope else _last(call, content))
+    if call.app.single_use_refresh_tokens:
+        call.app.spent_refresh_tokens.add(spent)
     return person_answer(
         call,
         sign_in,
