@@ -312,7 +312,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             erasure=Erasure(transactions=transactions, clock=clock, keys=keys),
             export=Export(transactions=transactions),
             mail=MailService(mailboxes=mailboxes, gateways=microsoft.mail),
-            calendar=CalendarService(mailboxes=mailboxes, gateways=microsoft.calendar),
+            calendar=CalendarService(mailboxes=mailboxes, gateways=microsoft.calendar, entropy=entropy),
             health=Health({"database": lambda: _ping(engine), "keys": keys.health}),
             metrics=metrics,
         )

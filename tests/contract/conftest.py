@@ -39,6 +39,7 @@ from ostiary.core.calendar.model import (
     CalendarEvent,
     EventKind,
     Response,
+    Sensitivity,
     ShowAs,
 )
 from ostiary.core.calendar.ports import CalendarGateway
@@ -644,7 +645,7 @@ def _memory_event(number: int, seed: SeedOccurrence, calendar_id: str) -> Calend
         location=seed.location,
         show_as=seed.show_as,
         is_cancelled=False,
-        is_private=seed.is_private,
+        sensitivity=Sensitivity.PRIVATE if seed.is_private else Sensitivity.NORMAL,
         is_organizer=True,
         organizer=OWNER,
         attendees=seed.attendees,

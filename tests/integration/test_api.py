@@ -140,7 +140,11 @@ async def api(settings: Any, clock: Any) -> AsyncIterator[API]:
         services = replace(
             services,
             mail=MailService(mailboxes=mailboxes, gateways=dict.fromkeys(AccessMethod, mail)),
-            calendar=CalendarService(mailboxes=mailboxes, gateways=dict.fromkeys(AccessMethod, calendar)),
+            calendar=CalendarService(
+                mailboxes=mailboxes,
+                gateways=dict.fromkeys(AccessMethod, calendar),
+                entropy=services.entropy,
+            ),
         )
         _, key = await services.access.create_api_key(name="All", permissions=API_PERMISSIONS, actor=SYSTEM)
         transport = httpx.ASGITransport(app=create_app(services))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostiary.core.calendar import time_zones
-from ostiary.core.calendar.model import CalendarEvent, EventKind, Response, ShowAs
+from ostiary.core.calendar.model import CalendarEvent, EventKind, Response, Sensitivity, ShowAs
 from ostiary.core.calendar.time_zones import iana_zone_name
 from ostiary.core.calendar.window import EventWindow
 from ostiary.core.kernel.errors import InvalidRequest
@@ -31,7 +31,7 @@ EVENT = CalendarEvent(
     location="",
     show_as=ShowAs.BUSY,
     is_cancelled=False,
-    is_private=False,
+    sensitivity=Sensitivity.NORMAL,
     is_organizer=True,
     organizer=None,
     attendees=(),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
+from ostiary.core.calendar.recurrence import Recurrence
 from ostiary.core.kernel.mail_address import MailAddress
 
 
@@ -33,6 +34,13 @@ class ShowAs(StrEnum):
     OUT_OF_OFFICE = "out_of_office"
     WORKING_ELSEWHERE = "working_elsewhere"
     UNKNOWN = "unknown"
+
+
+class Sensitivity(StrEnum):
+    NORMAL = "normal"
+    PERSONAL = "personal"
+    PRIVATE = "private"
+    CONFIDENTIAL = "confidential"
 
 
 class Response(StrEnum):
@@ -79,7 +87,7 @@ class CalendarEvent:
     location: str
     show_as: ShowAs
     is_cancelled: bool
-    is_private: bool
+    sensitivity: Sensitivity
     is_organizer: bool
     organizer: MailAddress | None
     attendees: tuple[Attendee, ...]
@@ -87,3 +95,37 @@ class CalendarEvent:
     online_meeting_url: str | None
     preview: str
     version: str
+    text: str | None = None
+    """The body, where it is plain text."""
+    html: str | None = None
+    """The body, where it is HTML: a stranger's, to be cleaned before it is shown."""
+    categories: tuple[str, ...] = ()
+    reminder_minutes: int | None = None
+    """How long before the start the person is reminded; None: not at all."""
+    is_online_meeting: bool = False
+    recurrence: Recurrence | None = None
+    """Only of a series."""
+    original_starts_at: datetime | None = None
+    """Where an occurrence or exception stood in its series, as ``starts_at`` is given. Names it for good."""
+
+    @property
+    def is_private(self) -> bool:
+        """Whether others who may see the calendar see only that the time is taken."""
+        return self.sensitivity is Sensitivity.PRIVATE
+
+    @property
+    def is_of_series(self) -> bool:
+        """Whether it is one of the meetings of a series."""
+        return self.kind in (EventKind.OCCURRENCE, EventKind.EXCEPTION)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A series with everything that sets single meetings of it apart."""
+
+    event: CalendarEvent
+    """The series itself: its times are those of its first meeting."""
+    exceptions: tuple[CalendarEvent, ...]
+    """Changed meetings, by original start."""
+    cancelled_on: tuple[date, ...]
+    """Days, in the zone of the series, whose meetings were taken out."""

@@ -6,8 +6,13 @@ territory 001 for each Windows zone, in today's IANA spelling.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from ostiary.core.calendar.zone_names import OTHER_ZONES
+from ostiary.core.kernel.errors import InvalidRequest
 
 _IANA_BY_WINDOWS_NAME: Final = {
     "AUS Central Standard Time": "Australia/Darwin",
@@ -151,6 +156,9 @@ _IANA_BY_WINDOWS_NAME: Final = {
     "Yukon Standard Time": "America/Whitehorse",
 }
 _BY_FOLDED_NAME: Final = {name.lower(): zone for name, zone in _IANA_BY_WINDOWS_NAME.items()}
+_WINDOWS_BY_FOLDED_IANA: Final = {
+    zone.lower(): name for name, zones in OTHER_ZONES.items() for zone in zones.split()
+} | {zone.lower(): name for name, zone in _IANA_BY_WINDOWS_NAME.items()}
 
 
 def iana_zone_name(name: str | None) -> str | None:
@@ -167,3 +175,58 @@ def iana_zone_name(name: str | None) -> str | None:
         return ZoneInfo(name.strip()).key
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return None
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Return the rules of a zone that a caller named, by either name.
+
+    Raises:
+        InvalidRequest: There is no such zone.
+    """
+    known = iana_zone_name(name)
+    if known is None:
+        raise InvalidRequest(
+            "There is no such time zone. Use an IANA name such as Europe/Berlin.", field="time_zone"
+        )
+    return ZoneInfo(known)
+
+
+def windows_zone_name(zone: ZoneInfo, *, year: int) -> str:
+    """Return the name that Exchange knows a zone by.
+
+    A zone that is younger than our table goes by the name of one that keeps the same clock in ``year`` and the next.
+
+    Raises:
+        InvalidRequest: Windows has no zone like it.
+    """
+    known = _WINDOWS_BY_FOLDED_IANA.get(zone.key.lower())
+    if known is not None:
+        return known
+    for windows, candidate in _IANA_BY_WINDOWS_NAME.items():
+        if keep_same_clock(zone, ZoneInfo(candidate), year):
+            return windows
+    raise InvalidRequest("Microsoft has no time zone like this one.", field="time_zone")
+
+
+def zone_like(rules: tzinfo, *, year: int) -> str | None:
+    """Return the IANA name of a zone that keeps the clock of ``rules`` in ``year`` and the next, or None.
+
+    Exchange tells somebody's zone without a name in places; several zones may fit, and any of them tells the time.
+    """
+    for candidate in _IANA_BY_WINDOWS_NAME.values():
+        if keep_same_clock(rules, ZoneInfo(candidate), year):
+            return candidate
+    return None
+
+
+def keep_same_clock(one: tzinfo, other: tzinfo, year: int) -> bool:
+    """Whether two zones show the same time all through ``year`` and the next."""
+    return all(at.astimezone(one).utcoffset() == at.astimezone(other).utcoffset() for at in _samples(year))
+
+
+def _samples(year: int) -> Iterator[datetime]:
+    """Yield moments close enough together that no clock change fits between two of them unseen."""
+    at, end = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 2, 1, 1, tzinfo=UTC)
+    while at < end:
+        yield at
+        at += timedelta(hours=12)

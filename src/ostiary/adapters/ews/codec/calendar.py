@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from ostiary.adapters.ews.codec.recurrence import recurrence
 from ostiary.adapters.ews.codec.xml_shape import (
+    broken,
     change_key,
+    count,
     flag,
     mailbox,
+    moment,
     object_id,
     optional_text,
     required_id,
     required_moment,
     text,
+    texts,
 )
 from ostiary.adapters.ews.soap import Element, T
 from ostiary.core.calendar.model import (
@@ -24,6 +29,7 @@ from ostiary.core.calendar.model import (
     CalendarEvent,
     EventKind,
     Response,
+    Sensitivity,
     ShowAs,
 )
 from ostiary.core.calendar.time_zones import iana_zone_name
@@ -62,7 +68,22 @@ EVENT_FIELDS: Final = (
     "calendar:Resources",
     "calendar:StartTimeZoneId",
     "calendar:JoinOnlineMeetingUrl",
+    "item:Body",
+    "item:Categories",
+    "item:ReminderIsSet",
+    "item:ReminderMinutesBeforeStart",
+    "calendar:OriginalStart",
+    "calendar:IsOnlineMeeting",
+    "calendar:Recurrence",
 )
+SERIES_FIELDS: Final = (
+    *EVENT_FIELDS,
+    "item:ParentFolderId",
+    "calendar:ModifiedOccurrences",
+    "calendar:DeletedOccurrences",
+)
+BODY_TYPE: Final = "Best"
+"""The body as it is stored: HTML stays HTML, text stays text."""
 CALENDAR_CLASS: Final = "IPF.Appointment"
 PREVIEW_LIMIT: Final = 255
 
@@ -72,13 +93,14 @@ _KINDS: Final = {
     "Exception": EventKind.EXCEPTION,
     "RecurringMaster": EventKind.SERIES,
 }
-_SHOW_AS: Final = {
+SHOW_AS: Final = {
     "Free": ShowAs.FREE,
     "Tentative": ShowAs.TENTATIVE,
     "Busy": ShowAs.BUSY,
     "OOF": ShowAs.OUT_OF_OFFICE,
     "WorkingElsewhere": ShowAs.WORKING_ELSEWHERE,
 }
+_SENSITIVITIES: Final = {each.value.capitalize(): each for each in Sensitivity}
 _RESPONSES: Final = {
     "Organizer": Response.ORGANIZER,
     "Tentative": Response.TENTATIVE,
@@ -125,6 +147,9 @@ def event(node: Element, *, calendar_id: str | None, series_id: str | None) -> C
     starts_at, ends_at = edges(node, zone)
     my_response = _RESPONSES.get(text(node, "MyResponseType").strip(), Response.NONE)
     # A plain appointment has no organizer's answer; the mailbox's owner made it all the same.
+    plain, html = _body(node)
+    original = moment(node, "OriginalStart")
+    is_all_day = flag(node, "IsAllDayEvent")
     is_organizer = my_response is Response.ORGANIZER or not flag(node, "IsMeeting")
     return CalendarEvent(
         id=required_id(node, "ItemId"),
@@ -135,12 +160,12 @@ def event(node: Element, *, calendar_id: str | None, series_id: str | None) -> C
         subject=text(node, "Subject"),
         starts_at=starts_at,
         ends_at=ends_at,
-        is_all_day=flag(node, "IsAllDayEvent"),
+        is_all_day=is_all_day,
         time_zone=zone,
         location=text(node, "Location"),
-        show_as=_SHOW_AS.get(text(node, "LegacyFreeBusyStatus").strip(), ShowAs.UNKNOWN),
+        show_as=SHOW_AS.get(text(node, "LegacyFreeBusyStatus").strip(), ShowAs.UNKNOWN),
         is_cancelled=flag(node, "IsCancelled"),
-        is_private=text(node, "Sensitivity").strip() == "Private",
+        sensitivity=_SENSITIVITIES.get(text(node, "Sensitivity").strip(), Sensitivity.NORMAL),
         is_organizer=is_organizer,
         organizer=mailbox(node.find(f"{T}Organizer")),
         attendees=_attendees(node),
@@ -148,7 +173,45 @@ def event(node: Element, *, calendar_id: str | None, series_id: str | None) -> C
         online_meeting_url=optional_text(node, "JoinOnlineMeetingUrl"),
         preview=text(node, "Preview")[:PREVIEW_LIMIT],
         version=change_key(node, "ItemId"),
+        text=plain,
+        html=html,
+        categories=texts(node, "Categories"),
+        reminder_minutes=count(node, "ReminderMinutesBeforeStart") if flag(node, "ReminderIsSet") else None,
+        is_online_meeting=flag(node, "IsOnlineMeeting"),
+        recurrence=recurrence(node.find(f"{T}Recurrence")),
+        original_starts_at=_midnight(original, zone) if original and is_all_day else original,
     )
+
+
+def exception_ids(node: Element) -> list[str]:
+    """Return the ids of the changed meetings of a series."""
+    found = node.iterfind(f"{T}ModifiedOccurrences/{T}Occurrence")
+    return [required_id(occurrence, "ItemId") for occurrence in found]
+
+
+def cancelled_on(node: Element) -> tuple[date, ...]:
+    """Return the days, in the zone of the series, whose meetings were taken out."""
+    name = iana_zone_name(optional_text(node, "StartTimeZoneId"))
+    zone = ZoneInfo(name or "Etc/UTC")
+    found = node.iterfind(f"{T}DeletedOccurrences/{T}DeletedOccurrence")
+    return tuple(sorted(required_moment(each, "Start").astimezone(zone).date() for each in found))
+
+
+def parent_id(node: Element) -> str:
+    """Return the id of the calendar an event is in."""
+    found = object_id(node, "ParentFolderId")
+    if found is None:
+        raise broken("ParentFolderId")
+    return found
+
+
+def _body(node: Element) -> tuple[str | None, str | None]:
+    """Return the body as plain text or as HTML; neither where it is empty."""
+    body = node.find(f"{T}Body")
+    content = "" if body is None else body.text or ""
+    if body is None or not content.strip():
+        return None, None
+    return (None, content) if body.get("BodyType") == "HTML" else (content, None)
 
 
 def edges(node: Element, zone: str | None) -> tuple[datetime, datetime]:
