@@ -126,8 +126,10 @@ async def served(home: Path, kill_settings: Settings, starter: Starter) -> Async
 @pytest_asyncio.fixture(scope="package")
 async def oracle(own_database: EmbeddedServer, served: Served, tap: TokenTap) -> AsyncIterator[Oracle]:
     engine = create_engine(own_database.url, pool_size=4)
-    yield Oracle(engine, served, tap, own_database.data_dir)
+    judge = Oracle(engine, served, tap, own_database.data_dir)
+    yield judge
     await engine.dispose()
+    assert judge.secrets_on_disk(all_of_them=True) == []
 
 
 @pytest_asyncio.fixture(scope="package")

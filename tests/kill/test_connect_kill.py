@@ -88,7 +88,7 @@ async def test_killed_before_anything_is_stored_the_person_starts_again(
         await connect_and_check(crowd, oracle, customer, await crowd.press_connect(browser, page, customer))
     oracle.require_no_code_twice()
     await oracle.require_whole_chain()
-    assert oracle.secrets_on_disk([served.home, served.settings.data_dir, oracle.database_folder]) == []
+    assert oracle.secrets_on_disk() == []
 
 
 @pytest.mark.timeout(3600)
@@ -129,7 +129,7 @@ async def test_killed_while_unconfirmed_nothing_is_usable_until_somebody_vouches
         assert await oracle.audited("connection.thrown_away", connection_id) == 1
     oracle.require_no_code_twice()
     await oracle.require_whole_chain()
-    assert oracle.secrets_on_disk([served.home, served.settings.data_dir, oracle.database_folder]) == []
+    assert oracle.secrets_on_disk() == []
 
 
 @pytest.mark.timeout(3600)

@@ -62,7 +62,7 @@ async def test_killed_while_disconnecting_it_is_whole_or_not_begun_and_saying_it
         assert await oracle.audited("connection.disconnected", connection_id) == 1
         assert (await crowd.read_mail(connection_id)).status_code == 409
     await oracle.require_whole_chain()
-    assert oracle.secrets_on_disk([served.home, served.settings.data_dir, oracle.database_folder]) == []
+    assert oracle.secrets_on_disk() == []
 
 
 @pytest.mark.timeout(3600)

@@ -81,7 +81,7 @@ async def test_killed_while_refreshing_one_version_works_and_the_lease_ends(
         await oracle.require_one_working_version(connection_id)
     assert max(oracle.tap.refresh_tokens_used.values()) <= 2, "a token was tried again after one crash, once"
     await oracle.require_whole_chain()
-    assert oracle.secrets_on_disk([served.home, served.settings.data_dir, oracle.database_folder]) == []
+    assert oracle.secrets_on_disk() == []
 
 
 @pytest.mark.kill
