@@ -43,6 +43,7 @@ from ostiary.adapters.keys.transit import TransitKeyService
 from ostiary.adapters.smtp.mailer import MailServer, SMTPMailer
 from ostiary.adapters.sql.embedded import EmbeddedServer
 from ostiary.adapters.sql.engine import create_engine, driver_url
+from ostiary.adapters.sql.feed_listener import SQLFeedSignals
 from ostiary.adapters.sql.migrate import SchemaState, downgrade, schema_state, upgrade
 from ostiary.adapters.sql.unit_of_work import SQLTransactions
 from ostiary.core.access.rate_limits import Budget, LimitedAct, RateLimits
@@ -68,6 +69,7 @@ from ostiary.core.connections.usage import PermissionUsage
 from ostiary.core.connections.watching import MailboxWatch
 from ostiary.core.consent.ports import EWSAvailability
 from ostiary.core.consent.service import ConsentService
+from ostiary.core.feed.service import FeedService
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock, SystemClock
 from ostiary.core.kernel.entropy import Entropy, SystemEntropy
@@ -81,8 +83,9 @@ from ostiary.core.organizations.people_import import PeopleImport
 from ostiary.core.organizations.service import OrganizationService
 from ostiary.core.signin.credentials import CredentialFact
 from ostiary.core.signin.model import AppRegistration, RedirectAddresses, Registrations
-from ostiary.core.signin.ports import AuthorizationServer
 from ostiary.core.signin.service import SignInService
+from ostiary.core.status.model import Part
+from ostiary.core.status.service import StatusHistory
 from ostiary.core.tenants.ports import TenantDirectory
 from ostiary.core.tenants.service import TenantService
 from ostiary.core.vault.ports import KeyService
@@ -152,9 +155,11 @@ class Services:
     key_rotation: KeyRotation
     erasure: Erasure
     export: Export
+    feed: FeedService
     mail: MailService
     calendar: CalendarService
     health: Health
+    status: StatusHistory
     metrics: Metrics
 
 
@@ -183,6 +188,9 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             )
         )
         transactions = SQLTransactions(engine, clock=clock, entropy=entropy)
+        parameters = _parameters(url)
+        signals = SQLFeedSignals(conninfo=parameters.conninfo, keywords=parameters.keywords)
+        stack.push_async_callback(signals.close)
         registrations = registrations_of(settings)
         microsoft = _microsoft(settings, session, clock, entropy)
         vault = VaultService(keys=keys, entropy=entropy)
@@ -259,7 +267,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             clock=clock,
             entropy=entropy,
             transactions=transactions,
-            database_parameters=_parameters(url),
+            database_parameters=parameters,
             registrations=registrations,
             vault=vault,
             signin=signin,
@@ -311,9 +319,18 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             key_rotation=KeyRotation(transactions=transactions, keys=keys, vault=vault),
             erasure=Erasure(transactions=transactions, clock=clock, keys=keys),
             export=Export(transactions=transactions),
+            feed=FeedService(transactions=transactions, clock=clock, signals=signals),
             mail=MailService(mailboxes=mailboxes, gateways=microsoft.mail),
             calendar=CalendarService(mailboxes=mailboxes, gateways=microsoft.calendar, entropy=entropy),
             health=Health({"database": lambda: _ping(engine), "keys": keys.health}),
+            status=StatusHistory(
+                transactions=transactions,
+                clock=clock,
+                parts={
+                    Part.SAVED_SIGN_INS: keys.health,
+                    Part.MICROSOFT: microsoft.authorization_server.check,
+                },
+            ),
             metrics=metrics,
         )
 
@@ -335,7 +352,7 @@ async def database_url(settings: Settings) -> AsyncGenerator[str]:
 class _Microsoft:
     """Everything that talks to Microsoft, by access method where there are two ways."""
 
-    authorization_server: AuthorizationServer
+    authorization_server: EntraAuthorizationServer
     directory: TenantDirectory
     ews_availability: EWSAvailability
     probes: Mapping[AccessMethod, MailboxProbe]

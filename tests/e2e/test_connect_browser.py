@@ -12,7 +12,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, Route
+from playwright.async_api import Browser, Page
 
 from ostiary.bootstrap import Services
 from ostiary.core.access.model import Role
@@ -45,7 +45,7 @@ async def company(app: Services, client: httpx.AsyncClient, site: str, emulator:
 
 @pytest_asyncio.fixture
 async def open_page(chromium: Browser, site: str) -> Callable[..., Awaitable[Page]]:
-    """Open a page in a fresh browser profile; the vendor's app answers with a plain page."""
+    """Open a page in a fresh browser profile."""
     contexts: list[Any] = []
 
     async def opened(*, scripts: bool = True, scheme: str = "light", width: int = 1280) -> Page:
@@ -58,16 +58,11 @@ async def open_page(chromium: Browser, site: str) -> Callable[..., Awaitable[Pag
             reduced_motion="reduce",
         )
         contexts.append(context)
-        await context.route("https://app.larkspur.example/**", answer_as_vendor)
         return await context.new_page()
 
     yield opened  # type: ignore[misc]
     for context in contexts:
         await context.close()
-
-
-async def answer_as_vendor(route: Route) -> None:
-    await route.fulfill(content_type="text/html", body="<h1>Larkspur settings</h1>")
 
 
 async def sign_in(page: Page, address: str = TOM) -> None:

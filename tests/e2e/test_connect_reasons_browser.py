@@ -13,7 +13,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, Route
+from playwright.async_api import Browser, Page
 
 from ostiary.bootstrap import Services
 from ostiary.core.audit.model import SYSTEM
@@ -796,14 +796,9 @@ async def walker_in(
 ) -> AsyncIterator[Walker]:
     context = await chromium.new_context(base_url=site, reduced_motion="reduce", **look)
     try:
-        await context.route("https://app.larkspur.example/**", answer_as_vendor)
         yield Walker(company, await context.new_page(), move_time)
     finally:
         await context.close()
-
-
-async def answer_as_vendor(route: Route) -> None:
-    await route.fulfill(content_type="text/html", body="<h1>Larkspur settings</h1>")
 
 
 @pytest.mark.parametrize("walk", WALKS, ids=[walk.name for walk in WALKS])

@@ -366,8 +366,10 @@ async def test_a_session_connects_once(world) -> None:
         await world.start(session)
 
 
-async def test_a_reload_of_the_return_leads_to_the_same_page_and_exchanges_nothing(world) -> None:
-    state = await world.start(await world.session())
+async def test_a_reload_of_the_return_goes_on_with_a_newer_code_and_exchanges_nothing(world) -> None:
+    """The first answer may never have arrived: without a code the person would wait for nobody's confirmation."""
+    session = await world.session()
+    state = await world.start(session)
     parameters = [("code", "code-1"), ("state", state)]
     world.microsoft.codes["code-1"] = world.microsoft.tokens()
     finish = world.service.flow.finish
@@ -375,8 +377,28 @@ async def test_a_reload_of_the_return_leads_to_the_same_page_and_exchanges_nothi
     first = await finish(parameters, **options)
     again = await finish(parameters, **options)
     assert (first.reference, again.state) == (again.reference, ConnectSessionState.RETURNED)
-    assert again.vendor_address is None
     assert len(world.microsoft.exchanges) == 1
+    assert await world.audit("connect.sent_again") == ["connect.sent_again"]
+    older, newer = (
+        Secret(parse_qs(urlsplit(outcome.vendor_address).query)["completion_code"][0])
+        for outcome in (first, again)
+    )
+    confirm = world.service.confirmation.confirm
+    with pytest.raises(FlowRejected):
+        await confirm(session.session.id, completion_code=older, actor=API)
+    await confirm(session.session.id, completion_code=newer, actor=API)
+    done = await finish(parameters, **options)
+    assert (done.state, done.vendor_address) == (ConnectSessionState.CONFIRMED, None)
+
+
+async def test_a_reload_after_the_five_minutes_brings_no_code(world) -> None:
+    state = await world.start(await world.session())
+    parameters = [("code", "code-1"), ("state", state)]
+    world.microsoft.codes["code-1"] = world.microsoft.tokens()
+    options = {"registration_id": "main", "browser_secret": world.browser, "actor": API}
+    await world.service.flow.finish(parameters, **options)
+    world.clock.advance(timedelta(minutes=5))
+    assert (await world.service.flow.finish(parameters, **options)).vendor_address is None
 
 
 async def test_a_session_lives_fifteen_minutes(world) -> None:

@@ -18,6 +18,7 @@ from ostiary.core.kernel.errors import (
     SyncCursorExpired,
     TemporarilyUnavailable,
     Throttled,
+    VersionChanged,
 )
 
 TABLE: list[tuple[int, str | None, type[OstiaryError], str | None]] = [
@@ -40,8 +41,10 @@ TABLE: list[tuple[int, str | None, type[OstiaryError], str | None]] = [
     (200, "ErrorNonExistentMailbox", MailboxMissing, "mailbox_missing"),
     (200, "ErrorAccessDenied", PermissionDenied, None),
     (500, "ErrorInvalidExchangeImpersonationHeaderData", PermissionDenied, None),
-    (200, "ErrorIrresolvableConflict", Conflict, None),
-    (200, "ErrorStaleObject", Conflict, None),
+    (200, "ErrorIrresolvableConflict", VersionChanged, None),
+    (200, "ErrorStaleObject", VersionChanged, None),
+    (200, "ErrorCalendarIsOrganizerForAccept", Conflict, None),
+    (200, "ErrorCalendarInvalidRecurrence", InvalidRequest, None),
     (200, "ErrorInvalidSyncStateData", SyncCursorExpired, None),
     (200, "ErrorInternalServerTransientError", TemporarilyUnavailable, "microsoft_down"),
     (200, "ErrorMailboxMoveInProgress", TemporarilyUnavailable, "microsoft_down"),

@@ -19,6 +19,7 @@ from ostiary.core.kernel.errors import (
     SyncCursorExpired,
     TemporarilyUnavailable,
     Throttled,
+    VersionChanged,
 )
 
 TABLE: list[tuple[int, str | None, type[OstiaryError], str | None]] = [
@@ -37,7 +38,9 @@ TABLE: list[tuple[int, str | None, type[OstiaryError], str | None]] = [
     (404, "ErrorItemNotFound", NotFound, None),
     (404, None, NotFound, None),
     (409, "ErrorIrresolvableConflict", Conflict, None),
-    (412, "ErrorIrresolvableConflict", Conflict, None),
+    (412, "ErrorIrresolvableConflict", VersionChanged, None),
+    (400, "ErrorOccurrenceCrossingBoundary", InvalidRequest, None),
+    (400, "TimeZoneNotSupportedException", InvalidRequest, None),
     (410, "SyncStateNotFound", SyncCursorExpired, None),
     (400, "syncStateInvalid", SyncCursorExpired, None),
     (410, None, SyncCursorExpired, None),

@@ -232,6 +232,14 @@ class EntraAuthorizationServer:
                 break
         raise failure
 
+    async def check(self) -> None:
+        """Ask for the public signing keys, which needs no credential.
+
+        Raises:
+            TemporarilyUnavailable: Microsoft's sign-in host does not answer as it should.
+        """
+        await self._fetch_keys()
+
     async def _fetch_keys(self) -> object:
         status, _, content = await self._exchange("GET", urls.keys_url(self._cloud), form=None)
         if status != 200:

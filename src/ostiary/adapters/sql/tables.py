@@ -10,6 +10,7 @@ from ostiary.adapters.sql import (
     connection_tokens,
     connections,
     consent,
+    feed,
     freezes,
     idempotency,
     incidents,
@@ -18,6 +19,7 @@ from ostiary.adapters.sql import (
     permission_uses,
     rate_limits,
     signin,
+    status,
     tenants,
     trust_sessions,
 )
@@ -33,6 +35,7 @@ __all__ = [
     "connection_tokens",
     "connections",
     "consent",
+    "feed",
     "freezes",
     "idempotency",
     "incidents",
@@ -42,6 +45,7 @@ __all__ = [
     "permission_uses",
     "rate_limits",
     "signin",
+    "status",
     "tenants",
     "trust_sessions",
 ]

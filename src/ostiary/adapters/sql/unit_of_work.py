@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -21,6 +21,7 @@ from ostiary.adapters.sql.connect_sessions import SQLConnectSessionStore
 from ostiary.adapters.sql.connection_tokens import SQLAccessTokenStore, SQLRefreshLease, SQLRefreshTokenStore
 from ostiary.adapters.sql.connections import SQLConnectionStore
 from ostiary.adapters.sql.consent import SQLAdminConsentLinkStore, SQLConsentAttemptStore, SQLConsentStore
+from ostiary.adapters.sql.feed import SQLFeed
 from ostiary.adapters.sql.figures import SQLFigures
 from ostiary.adapters.sql.freezes import SQLFreezeStore
 from ostiary.adapters.sql.idempotency import SQLIdempotencyStore
@@ -34,8 +35,11 @@ from ostiary.adapters.sql.rate_limits import SQLRateLimitStore
 from ostiary.adapters.sql.roster import SQLRoster
 from ostiary.adapters.sql.sealed_tokens import SQLSealedTokenStore
 from ostiary.adapters.sql.signin import SQLAuthorizationRequestStore
+from ostiary.adapters.sql.status import SQLStatusStore
 from ostiary.adapters.sql.tenants import SQLTenantStore
 from ostiary.adapters.sql.trust_sessions import SQLTenantConnections, SQLTrustSessionStore
+from ostiary.core.feed.model import FeedEvent
+from ostiary.core.feed.ports import Fanout
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
 
@@ -43,11 +47,32 @@ from ostiary.core.kernel.entropy import Entropy
 class UnitOfWork:
     """Stores on one connection; what they write commits together. Made by :class:`SQLTransactions`."""
 
-    def __init__(self, connection: AsyncConnection, clock: Clock, entropy: Entropy) -> None:
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        clock: Clock,
+        entropy: Entropy,
+        fanouts: Sequence[Fanout[UnitOfWork]] = (),
+    ) -> None:
         self._connection = connection
         self._clock = clock
         self._entropy = entropy
+        self._fanouts = fanouts
         self._audit = SQLAuditTrail(connection, clock, entropy)
+        self._feed = SQLFeed(connection, clock, fan_out=self._fan_out)
+
+    async def flush(self) -> None:
+        """Write what is written last, because it locks what many transactions share: the feed, then the trail."""
+        await self._feed.flush()
+        await self._audit.flush()
+
+    async def _fan_out(self, events: Sequence[FeedEvent]) -> None:
+        for fanout in self._fanouts:
+            await fanout.enqueue(self, events)
+
+    @property
+    def feed(self) -> SQLFeed:
+        return self._feed
 
     @property
     def audit(self) -> SQLAuditTrail:
@@ -182,6 +207,10 @@ class UnitOfWork:
         return SQLRateLimitStore(self._connection)
 
     @property
+    def status(self) -> SQLStatusStore:
+        return SQLStatusStore(self._connection)
+
+    @property
     def one_time_links(self) -> SQLOneTimeLinkStore:
         return SQLOneTimeLinkStore(self._connection)
 
@@ -189,15 +218,24 @@ class UnitOfWork:
 class SQLTransactions:
     """Opens units of work on an engine; satisfies ``Transactions`` of every feature."""
 
-    def __init__(self, engine: AsyncEngine, *, clock: Clock, entropy: Entropy) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        fanouts: Sequence[Fanout[UnitOfWork]] = (),
+    ) -> None:
+        """``fanouts`` hear of every event of the feed, inside the transaction that appends it."""
         self._engine = engine
         self._clock = clock
         self._entropy = entropy
+        self._fanouts = fanouts
 
     @asynccontextmanager
     async def __call__(self) -> AsyncGenerator[UnitOfWork]:
         async with self._engine.begin() as connection:
-            unit = UnitOfWork(connection, self._clock, self._entropy)
+            unit = UnitOfWork(connection, self._clock, self._entropy, self._fanouts)
             yield unit
             # No act without its record: when this fails, nothing of the act commits.
-            await unit.audit.flush()
+            await unit.flush()

@@ -11,15 +11,13 @@ from ostiary.core.access.sessions import begin_session
 from ostiary.core.audit.model import Actor, ActorKind
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
-from ostiary.core.kernel.errors import FlowRejected, PermissionDenied, ProviderDetail
+from ostiary.core.kernel.errors import PermissionDenied
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.kernel.transactions import Transactions
 from ostiary.core.organizations.model import Member, MemberRole
-from ostiary.core.reasons.classify import classify
-from ostiary.core.reasons.model import Where
+from ostiary.core.signin.arrival import ArrivalRefused, take_arrival
 from ostiary.core.signin.derivation import secret_hash
 from ostiary.core.signin.model import (
-    PERSONAL_ACCOUNTS_TENANT_ID,
     FlowKind,
     Registrations,
     ReturnParameters,
@@ -116,43 +114,25 @@ class ConsoleSignIn:
             PermissionDenied: Microsoft or we refuse; ``reason`` tells why. Audited.
             TemporarilyUnavailable: Microsoft does not answer; try again.
         """
-        request = await self._signin.consume(
-            parameters,
-            kinds=(FlowKind.CONSOLE,),
-            registration_id=registration_id,
-            browser_secret=browser_secret,
-            actor=actor,
-        )
-        if parameters.error is not None:
-            reason = classify(
-                parameters.error,
-                where=Where.CONNECT,
-                error_subcode=parameters.error_subcode,
-                error_codes=parameters.error_codes,
+        try:
+            arrival = await take_arrival(
+                self._signin,
+                parameters,
+                kind=FlowKind.CONSOLE,
+                registration_id=registration_id,
+                browser_secret=browser_secret,
+                actor=actor,
             )
-            raise await self._refused(
-                "Microsoft didn’t sign you in.", reason, actor, provider=_provider(parameters)
-            )
-        tokens = await self._signin.redeem(request, parameters)
-        claims = tokens.claims
-        if claims is None:
-            raise FlowRejected("Microsoft's answer names nobody.", reason="session_lost")
-        if claims.is_guest or claims.identity.tenant_id == PERSONAL_ACCOUNTS_TENANT_ID:
-            raise await self._refused(
-                "Only work accounts can sign in here, in the organization they belong to.",
-                "personal_account",
-                actor,
-                claims=claims,
-            )
-        link_id = request.subject.get("link_id")
+        except ArrivalRefused as refusal:
+            raise await self._refused(refusal, actor, claims=refusal.claims) from refusal
+        claims, subject = arrival.claims, arrival.request.subject
+        link_id = subject.get("link_id")
         try:
             async with self._transactions() as transaction:
                 signed_in = await self._sign_in(transaction, claims, link_id, replaces, actor)
         except PermissionDenied as refusal:
-            raise await self._refused(
-                refusal.message, refusal.reason or "not_admin", actor, claims=claims
-            ) from refusal
-        return replace(signed_in, next_path=request.subject.get("next_path"))
+            raise await self._refused(refusal, actor, claims=claims) from refusal
+        return replace(signed_in, next_path=subject.get("next_path"))
 
     async def _sign_in(
         self,
@@ -250,13 +230,7 @@ class ConsoleSignIn:
         return signed_in
 
     async def _refused(
-        self,
-        message: str,
-        reason: str,
-        actor: Actor,
-        *,
-        claims: SignedClaims | None = None,
-        provider: ProviderDetail | None = None,
+        self, refusal: PermissionDenied, actor: Actor, *, claims: SignedClaims | None
     ) -> PermissionDenied:
         """Record the refusal in a transaction of its own: the one of the sign-in is rolled back."""
         who = "" if claims is None else f" as {claims.username}"
@@ -266,11 +240,7 @@ class ConsoleSignIn:
                 f"A sign-in to the console{who} was refused.",
                 actor=actor,
                 outcome="refused",
-                reason=reason,
+                reason=refusal.reason,
                 detail={} if claims is None else {"tenant_id": claims.identity.tenant_id},
             )
-        return PermissionDenied(message, reason=reason, provider=provider)
-
-
-def _provider(parameters: ReturnParameters) -> ProviderDetail:
-    return ProviderDetail(code=parameters.provider_code, correlation_id=parameters.correlation_id)
+        return PermissionDenied(refusal.message, reason=refusal.reason, provider=refusal.provider)

@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from ostiary.core.audit.model import SYSTEM, Actor
+from ostiary.core.connections.announcing import announce
 from ostiary.core.connections.machine import ConnectionEvent, transition
 from ostiary.core.connections.model import (
     Connection,
@@ -110,6 +111,7 @@ class Confirmation:
                 replace(member, tenant_id=connection.tenant_id, object_id=connection.object_id)
             )
         await tx.connections.save(confirmed)
+        await announce(tx.feed, connection, confirmed)
         await tx.connect_sessions.save(replace(session, state=ConnectSessionState.CONFIRMED, reason=None))
         await self.tell_waiting(tx, session, connection)
         await tx.audit.record(

@@ -31,7 +31,14 @@ from ostiary.core.consent.permissions import token_scopes
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
-from ostiary.core.kernel.errors import Conflict, FlowRejected, InvalidRequest, NotFound, PermissionDenied
+from ostiary.core.kernel.errors import (
+    Conflict,
+    FlowRejected,
+    InvalidRequest,
+    NotFound,
+    PermissionDenied,
+    ProviderDetail,
+)
 from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.kernel.transactions import Transactions
@@ -206,9 +213,7 @@ class ConnectFlow:
             repeated = await self._sign_in.find_repeat(answer, browser_secret=browser_secret)
             if repeated is None or repeated.kind is not FlowKind.CONNECT:
                 raise
-            async with self._transactions() as tx:
-                session = await tx.connect_sessions.get(repeated.subject["connect_session_id"])
-            return ConnectOutcome(session.reference, session.state)
+            return await self._answer_again(repeated.subject["connect_session_id"], actor)
         await hit(Failpoint.CONNECT_STATE_CONSUMED)
         async with self._transactions() as tx:
             session = await tx.connect_sessions.get(request.subject["connect_session_id"])
@@ -236,6 +241,32 @@ class ConnectFlow:
             return outcome
         except Refused as refusal:
             return await self._record_refusal(session, preview, refusal, actor)
+
+    async def _answer_again(self, session_id: str, actor: Actor) -> ConnectOutcome:
+        """Answer a return that this very browser sent before: its first answer may never have arrived.
+
+        Without a completion code of its own the browser could not go on to the vendor, and the person would wait for
+        a confirmation that nobody can give. The code of the first answer ends with it.
+        """
+        now = self._clock.now()
+        async with self._transactions() as tx:
+            session = await tx.connect_sessions.get(session_id, for_update=True)
+            if session.state is not ConnectSessionState.RETURNED or session.made_connection_id is None:
+                return ConnectOutcome(session.reference, session.state)
+            connection = await tx.connections.get(session.made_connection_id, for_update=True)
+            waits = connection.status is ConnectionStatus.UNCONFIRMED
+            if not waits or connection.confirm_before is None or now >= connection.confirm_before:
+                return ConnectOutcome(session.reference, session.state)
+            session, address = await self._confirmation.send_to_vendor(tx, session)
+            await tx.audit.record(
+                "connect.sent_again",
+                "The browser came back once more and got a new completion code.",
+                actor=actor,
+                organization_id=session.organization_id,
+                object_id=session.id,
+                reference=session.reference,
+            )
+        return ConnectOutcome(session.reference, session.state, address)
 
     async def use_account(self, reference: str, *, browser_secret: Secret, actor: Actor) -> ConnectOutcome:
         """Go on with the account that signed in although the vendor knows the person by another address.
@@ -298,7 +329,8 @@ class ConnectFlow:
                 reason_variant=refusal.variant,
                 missing=refusal.missing,
                 account=account,
-                provider=refusal.provider,
+                # Our clock, not Microsoft's: the page counts from here.
+                provider=replace(refusal.provider or ProviderDetail(), occurred_at=self._clock.now()),
             )
             await tx.connect_sessions.save(current)
             await tx.audit.record(

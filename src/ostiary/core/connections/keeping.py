@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from ostiary.core.audit.model import Actor
+from ostiary.core.connections.announcing import announce
 from ostiary.core.connections.confirmation import EXPIRE_JOB, Confirmation, vendor_page
 from ostiary.core.connections.errors import SessionUsed
 from ostiary.core.connections.machine import ConnectionEvent, transition
@@ -171,6 +172,7 @@ class ConnectionKeeper:
                 current.id, sealed_access, version=version, expires_at=proven.tokens.expires_at
             )
             await tx.connections.save(renewed)
+            await announce(tx.feed, current, renewed)
             session = replace(
                 session,
                 state=ConnectSessionState.CONFIRMED,

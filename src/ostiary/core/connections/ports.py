@@ -15,6 +15,7 @@ from ostiary.core.connections.model import (
     SharedAccessToken,
 )
 from ostiary.core.consent.ports import ConsentStore
+from ostiary.core.feed.ports import Feed
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.jobs import JobQueue
 from ostiary.core.kernel.page import Page
@@ -190,5 +191,7 @@ class ConnectionTransaction(Protocol):
     def consents(self) -> ConsentStore: ...
     @property
     def audit(self) -> AuditTrail: ...
+    @property
+    def feed(self) -> Feed: ...
     @property
     def jobs(self) -> JobQueue: ...

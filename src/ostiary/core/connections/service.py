@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ostiary.core.audit.model import SYSTEM, Actor
+from ostiary.core.connections.announcing import announce
 from ostiary.core.connections.confirmation import Confirmation, fits
 from ostiary.core.connections.flow import ConnectFlow
 from ostiary.core.connections.machine import ConnectionEvent, transition
@@ -249,8 +250,10 @@ class ConnectionService:
             had_token = await tx.refresh_tokens.destroy(current.id)
             await tx.access_tokens.destroy(current.id)
             if current.status is not ConnectionStatus.DISCONNECTED:
+                before = current
                 current = transition(current, ConnectionEvent.DISCONNECTED, now=now)
                 await tx.connections.save(current)
+                await announce(tx.feed, before, current)
                 await tx.audit.record(
                     "connection.disconnected",
                     f"{current.address} was disconnected and its tokens were destroyed.",
@@ -341,7 +344,7 @@ class ConnectionService:
             missing = lacking(
                 current.method, current.granted_scopes, mail=current.mail, calendar=current.calendar
             )
-            was = current.status
+            was = current
             if missing:
                 current = transition(current, ConnectionEvent.STOPPED, now=now, reason="missing_permission")
             else:
@@ -366,7 +369,7 @@ class ConnectionService:
             current = await tx.connections.get(connection.id, for_update=True)
             if current.status not in _CHECKED:
                 return current
-            was = current.status
+            was = current
             current = transition(current, event, now=now, reason=reason, provider=error.provider)
             await tx.connections.save(current)
             await _record_check(tx, current, was, actor)
@@ -388,8 +391,10 @@ class ConnectionService:
             )
             if current.status is target:
                 return current
+            before = current
             current = transition(current, event, now=now, reason=reason)
             await tx.connections.save(current)
+            await announce(tx.feed, before, current)
             await tx.audit.record(
                 f"connection.{event.value}",
                 f"{current.address} was {event.value}.",
@@ -404,9 +409,10 @@ class ConnectionService:
 
 
 async def _record_check(
-    tx: ConnectionTransaction, connection: Connection, was: ConnectionStatus, actor: Actor
+    tx: ConnectionTransaction, connection: Connection, was: Connection, actor: Actor
 ) -> None:
-    if connection.status is was:
+    await announce(tx.feed, was, connection)
+    if connection.status is was.status:
         return
     await tx.audit.record(
         "connection.checked",

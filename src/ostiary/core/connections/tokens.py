@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ostiary.core.audit.model import SYSTEM
+from ostiary.core.connections.announcing import announce
 from ostiary.core.connections.errors import ConnectionNotUsable
 from ostiary.core.connections.machine import ConnectionEvent, transition
 from ostiary.core.connections.model import Connection, SharedAccessToken
@@ -336,10 +337,11 @@ class AccessTokens:
                     connection.id, sealed_access, version=version, expires_at=tokens.expires_at
                 )
                 await record_scope_change(tx, current, tokens.scopes)
-                current = replace(current, token_version=version, granted_scopes=tuple(sorted(tokens.scopes)))
-                if current.status in LOST:
-                    current = transition(current, ConnectionEvent.WORKED, now=now)
-                await tx.connections.save(current)
+                renewed = replace(current, token_version=version, granted_scopes=tuple(sorted(tokens.scopes)))
+                if renewed.status in LOST:
+                    renewed = transition(renewed, ConnectionEvent.WORKED, now=now)
+                await tx.connections.save(renewed)
+                await announce(tx.feed, current, renewed)
         except Conflict:
             return False
         await hit(Failpoint.REFRESH_STORED)
@@ -359,6 +361,7 @@ class AccessTokens:
                 return
             changed = transition(current, event, now=now, reason=reason, provider=error.provider)
             await tx.connections.save(changed)
+            await announce(tx.feed, current, changed)
             await tx.access_tokens.destroy(current.id)
             if changed.changed_at != current.changed_at:
                 await tx.audit.record(
@@ -382,6 +385,7 @@ class AccessTokens:
             if current.status in TRIED | LOST:
                 changed = transition(current, ConnectionEvent.SIGN_IN_LOST, now=now, reason="sign_in_needed")
                 await tx.connections.save(changed)
+                await announce(tx.feed, current, changed)
             await tx.access_tokens.destroy(current.id)
             await tx.audit.record(
                 "connection.quarantined",

@@ -21,16 +21,14 @@ from ostiary.core.consent.verdict import Evidence
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
-from ostiary.core.kernel.errors import FlowRejected, NotFound, OstiaryError, PermissionDenied
+from ostiary.core.kernel.errors import NotFound, OstiaryError, PermissionDenied
 from ostiary.core.kernel.ids import new_id
 from ostiary.core.kernel.page import Page
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.kernel.transactions import Transactions
-from ostiary.core.reasons.classify import classify
-from ostiary.core.reasons.model import Where
+from ostiary.core.signin.arrival import ArrivalRefused, take_arrival
 from ostiary.core.signin.derivation import random_secret, secret_hash
 from ostiary.core.signin.model import (
-    PERSONAL_ACCOUNTS_TENANT_ID,
     FlowKind,
     Registrations,
     ReturnParameters,
@@ -206,27 +204,18 @@ class TrustService:
             PermissionDenied: Microsoft or we refuse; ``reason`` tells why. Audited.
             TemporarilyUnavailable: Microsoft does not answer; try again.
         """
-        request = await self._sign_in.consume(
-            parameters,
-            kinds=(FlowKind.TRUST,),
-            registration_id=registration_id,
-            browser_secret=browser_secret,
-            actor=actor,
-        )
-        if parameters.error is not None:
-            reason = classify(
-                parameters.error,
-                where=Where.CONNECT,
-                error_subcode=parameters.error_subcode,
-                error_codes=parameters.error_codes,
+        try:
+            arrival = await take_arrival(
+                self._sign_in,
+                parameters,
+                kind=FlowKind.TRUST,
+                registration_id=registration_id,
+                browser_secret=browser_secret,
+                actor=actor,
             )
-            raise await self._refused(reason, actor, None)
-        tokens = await self._sign_in.redeem(request, parameters)
-        claims = tokens.claims
-        if claims is None:
-            raise FlowRejected("Microsoft's answer names nobody.", reason="session_lost")
-        if claims.is_guest or claims.identity.tenant_id == PERSONAL_ACCOUNTS_TENANT_ID:
-            raise await self._refused("personal_account", actor, claims)
+        except ArrivalRefused as refusal:
+            raise await self._refused(refusal.reason or "unknown", actor, refusal.claims) from refusal
+        claims, tokens = arrival.claims, arrival.tokens
         evidence = Evidence(claims, tokens.scopes, await self._directory_facts(claims, tokens.access_token))
         async with self._transactions() as tx:
             tenant = await _bound_tenant(tx, claims.identity.cloud, claims.identity.tenant_id)

@@ -8,9 +8,11 @@ from typing import Protocol
 
 from ostiary.core.audit.model import SYSTEM
 from ostiary.core.audit.ports import AuditTrail
+from ostiary.core.consent.announcing import announce
 from ostiary.core.consent.machine import move
 from ostiary.core.consent.model import Consent, ConsentState
 from ostiary.core.consent.ports import ConsentStore
+from ostiary.core.feed.ports import Feed
 from ostiary.core.kernel.access_method import AccessMethod
 
 
@@ -21,6 +23,8 @@ class ConsentRecord(Protocol):
     def consents(self) -> ConsentStore: ...
     @property
     def audit(self) -> AuditTrail: ...
+    @property
+    def feed(self) -> Feed: ...
 
 
 async def note_drift(
@@ -59,6 +63,7 @@ async def note_drift(
         verified_how="token_scope" if back else consent.verified_how,
     )
     await tx.consents.save(changed)
+    await announce(tx.feed, consent, changed)
     what, sentence = _WORDS[to]
     await tx.audit.record(
         what,

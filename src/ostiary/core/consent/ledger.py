@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from ostiary.core.audit.model import SYSTEM, Actor
+from ostiary.core.consent.announcing import announce
 from ostiary.core.consent.links import ApprovalLinks
 from ostiary.core.consent.machine import move
 from ostiary.core.consent.model import Consent, ConsentAttempt, ConsentState
@@ -63,26 +64,26 @@ class AttemptLedger:
         )
         if known is not None:
             move(known.state, state)
-        await transaction.consents.save(
-            Consent(
-                id=known.id if known is not None else new_id("cns", self._entropy),
-                cloud=attempt.cloud,
-                tenant_id=tenant_id,
-                organization_id=organization_id,
-                method=attempt.method,
-                state=state,
-                reference=attempt.reference,
-                granted_scopes=attempt.granted_scopes,
-                approved_by_object_id=attempt.account_object_id,
-                approved_by_username=attempt.account,
-                approved_by_name=attempt.account_name,
-                verified_at=now,
-                verified_how=how,
-                checked_at=now,
-                changed_at=now,
-                reason=reason,
-            )
+        consent = Consent(
+            id=known.id if known is not None else new_id("cns", self._entropy),
+            cloud=attempt.cloud,
+            tenant_id=tenant_id,
+            organization_id=organization_id,
+            method=attempt.method,
+            state=state,
+            reference=attempt.reference,
+            granted_scopes=attempt.granted_scopes,
+            approved_by_object_id=attempt.account_object_id,
+            approved_by_username=attempt.account,
+            approved_by_name=attempt.account_name,
+            verified_at=now,
+            verified_how=how,
+            checked_at=now,
+            changed_at=now,
+            reason=reason,
         )
+        await transaction.consents.save(consent)
+        await announce(transaction.feed, known, consent)
         await self._use_up_link(transaction, attempt)
         if state is ConsentState.VERIFIED:
             await transaction.jobs.enqueue(

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ostiary.core.audit.ports import AuditTrail
 from ostiary.core.consent.model import AdminConsentLink, Consent, ConsentAttempt
+from ostiary.core.feed.ports import Feed
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.jobs import JobQueue
 from ostiary.core.kernel.secret import Secret
@@ -106,6 +107,8 @@ class ConsentTransaction(Protocol):
     def tenants(self) -> TenantStore: ...
     @property
     def audit(self) -> AuditTrail: ...
+    @property
+    def feed(self) -> Feed: ...
     @property
     def jobs(self) -> JobQueue: ...
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from ostiary.core.audit.model import SYSTEM
+from ostiary.core.consent.announcing import announce
 from ostiary.core.consent.machine import move
 from ostiary.core.consent.model import VERIFICATION_WINDOW, Consent, ConsentAttempt, ConsentState
 from ostiary.core.consent.ports import ConsentTransaction
@@ -214,15 +215,15 @@ class ConsentWatch:
         consent = await transaction.consents.find(cloud=cloud, tenant_id=tenant_id, method=method)
         if consent is None or consent.state not in {ConsentState.VERIFIED, ConsentState.PARTIAL}:
             return
-        await transaction.consents.save(
-            replace(
-                consent,
-                state=move(consent.state, ConsentState.WITHDRAWN),
-                reason=reason,
-                checked_at=now,
-                changed_at=now,
-            )
+        withdrawn = replace(
+            consent,
+            state=move(consent.state, ConsentState.WITHDRAWN),
+            reason=reason,
+            checked_at=now,
+            changed_at=now,
         )
+        await transaction.consents.save(withdrawn)
+        await announce(transaction.feed, consent, withdrawn)
         switched_off = reason == "app_disabled"
         await transaction.audit.record(
             "consent.switched_off" if switched_off else "consent.withdrawn",
@@ -240,15 +241,15 @@ class ConsentWatch:
         """Take back "switched off": the app is enabled again, and its grants were never removed."""
         async with self._transactions() as transaction:
             now = self._clock.now()
-            await transaction.consents.save(
-                replace(
-                    consent,
-                    state=move(consent.state, ConsentState.VERIFIED),
-                    reason=None,
-                    checked_at=now,
-                    changed_at=now,
-                )
+            restored = replace(
+                consent,
+                state=move(consent.state, ConsentState.VERIFIED),
+                reason=None,
+                checked_at=now,
+                changed_at=now,
             )
+            await transaction.consents.save(restored)
+            await announce(transaction.feed, consent, restored)
             await transaction.audit.record(
                 "consent.switched_on",
                 f"{consent.method.label} is switched on again in the organization.",

@@ -55,6 +55,7 @@ _MEANINGS = {
     404: "No such object, or none of yours.",
     409: "The state of things does not allow it: see `reason` and `code`.",
     412: "The object changed since the version in `If-Match`: read it again.",
+    410: "What follows the cursor is no longer kept: begin anew.",
     413: "The body is too large.",
     429: "You call too often: wait `Retry-After` seconds.",
     502: "Microsoft answered something we do not understand.",

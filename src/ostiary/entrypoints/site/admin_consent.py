@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Annotated, Final
 
 import structlog
 from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import JSONResponse
 from starlette.background import BackgroundTask
 
 from ostiary.core.access.model import Permission
@@ -15,6 +17,7 @@ from ostiary.core.consent.links import LinkPreview
 from ostiary.core.consent.machine import APPROVED
 from ostiary.core.consent.model import Consent, ConsentAttempt, ConsentState
 from ostiary.core.consent.permissions import missing_permissions
+from ostiary.core.consent.service import AttemptView
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.errors import FlowRejected, InvalidRequest, NotFound
 from ostiary.core.kernel.failpoints import Failpoint, hit
@@ -45,7 +48,7 @@ from ostiary.entrypoints.web.cookies import read_cookie
 from ostiary.entrypoints.web.permissions import requires
 from ostiary.entrypoints.web.rate_limits import by_address, by_cookie, count_guess, limited
 from ostiary.entrypoints.web.sign_in_host import sign_in_origin
-from ostiary.entrypoints.web.templates import render, see_other, written_moment
+from ostiary.entrypoints.web.templates import render, see_other, written_hour, written_moment
 
 router = APIRouter(include_in_schema=False)
 
@@ -53,6 +56,8 @@ log = structlog.get_logger("ostiary.site")
 
 _PUBLIC = [requires(Permission.PUBLIC)]
 _BEGINNING = [*_PUBLIC, limited(LimitedAct.CONSENT, by_address, by_cookie(LINK_COOKIE))]
+_SLOW_AFTER: Final = timedelta(seconds=30)
+"""From here on a person is told that it may take long (UX §4.2)."""
 _FOR_THE_OPERATOR: Final = frozenset({"our_fault", "unverified_publisher"})
 """Reasons that only the vendor can mend; pages say that we have been alerted."""
 
@@ -171,17 +176,46 @@ async def show_checking(request: Request, reference: str) -> Response:
         return not_yours(request)
     if page_of(view.attempt) != request.url.path:
         return see_other(page_of(view.attempt))
-    since = view.attempt.returned_at or view.attempt.created_at
     return render(
         request,
         "site/checking.html",
         form_targets=[sign_in_origin(request)],
         attempt=view.attempt,
         organization=organization_name(view),
-        asker=None if view.link is None else view.link.asked_by_name,
-        is_slow=(services(request).clock.now() - since).total_seconds() >= 30,
+        slow=_slow_words(request, view),
         as_of=services(request).clock.now(),
         support=support_lines(view.attempt),
+    )
+
+
+@router.get("/admin-consent/checking/{reference}/live", dependencies=_PUBLIC)
+async def look_again(request: Request, reference: str) -> Response:
+    """Say to the script of the checking page whether there is a result yet."""
+    view = await find_view(request, reference)
+    if view is None:
+        return JSONResponse({"reload": True})
+    page = page_of(view.attempt)
+    if page != f"/admin-consent/checking/{view.attempt.reference}":
+        return JSONResponse({"go_to": page})
+    return JSONResponse(
+        {
+            "still": "Still checking",
+            "slow": _slow_words(request, view),
+            "as_of": written_hour(services(request).clock.now()),
+        }
+    )
+
+
+def _slow_words(request: Request, view: AttemptView) -> str:
+    """What the checking page says once waiting has become long; empty before."""
+    since = view.attempt.returned_at or view.attempt.created_at
+    if services(request).clock.now() - since < _SLOW_AFTER:
+        return ""
+    words = "Microsoft can take up to half an hour to pass an approval on. You can close this page. "
+    asker = None if view.link is None else view.link.asked_by_name
+    return (
+        words
+        + f"This address shows the result in this browser{f', and {asker} sees it too' if asker else ''}."
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import JSONResponse
 
 from ostiary.core.access.model import Permission
 from ostiary.core.access.rate_limits import LimitedAct
@@ -123,6 +125,7 @@ async def follow(request: Request, request_id: str) -> Response:
         form_targets=connect_targets(request, view.waiter.return_url),
         view=view,
         found=found,
+        shown=_shown(view),
         state=found.state.value,
         is_open=found.state in OPEN_STATES,
         is_sent=found.state in (ApprovalRequestState.SENT, ApprovalRequestState.STARTED) or view.has_started,
@@ -138,6 +141,32 @@ async def follow(request: Request, request_id: str) -> Response:
         mail=None if message is None else mail_address(found.sent_to or "", message.subject, message.body),
         vendor_address=vendor_address(request, None),
     )
+
+
+@router.get("/connect/approval/{request_id}/live", dependencies=_PUBLIC)
+async def look_again(
+    request: Request, request_id: str, shown: Annotated[str, Query(max_length=64)] = ""
+) -> Response:
+    """Say to the script of the page whether it shows what is no more so; ``shown`` is what it was made of."""
+    view = await _find_view(request, request_id)
+    if view is None or shown != _shown(view):
+        return JSONResponse({"reload": True})
+    return JSONResponse({"done": view.request.state not in OPEN_STATES})
+
+
+def _shown(view: ApprovalView) -> str:
+    """A short word for everything on the page that changes by itself."""
+    found, delivery = view.request, view.delivery
+    parts = (
+        found.state.value,
+        found.sent_to,
+        found.sent_at,
+        found.app_appeared_at,
+        view.has_started,
+        view.unfinished_at,
+        None if delivery is None else (delivery.sent_at, delivery.given_up_at),
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 @router.post("/connect/approval/{request_id}/continue", dependencies=_PUBLIC)

@@ -17,7 +17,14 @@ from ostiary.core.reasons.explain import Explanation, explain
 from ostiary.core.reasons.model import Where
 from ostiary.entrypoints.site.facts import app_id_for, permission_names
 from ostiary.entrypoints.site.link_cookie import link_secret
-from ostiary.entrypoints.site.reason_page import StepContext, mark_of, shown_copyables, steps_of
+from ostiary.entrypoints.site.reason_page import (
+    StepContext,
+    mark_of,
+    shown_copyables,
+    steps_of,
+    wait_before_retry,
+    without_retry,
+)
 from ostiary.entrypoints.web.browser import browser_secret
 from ostiary.entrypoints.web.context import services
 from ostiary.entrypoints.web.cookies import read_cookie
@@ -159,9 +166,16 @@ def render_problem(request: Request, view: AttemptView) -> Response:
     """Answer with the failure page of an attempt."""
     attempt = view.attempt
     explanation = explain_attempt(request, view)
+    wait_seconds = wait_before_retry(
+        explanation.reason_id, attempt.returned_at or attempt.updated_at, services(request).clock.now()
+    )
+    if wait_seconds:
+        explanation = without_retry(explanation)
     return render(
         request,
         "site/problem.html",
+        wait_seconds=wait_seconds,
+        path=request.url.path,
         form_targets=[sign_in_origin(request)],
         explanation=explanation,
         # After an Accept that we could not confirm, "nothing was approved" might be untrue.

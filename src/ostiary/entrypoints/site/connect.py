@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import JSONResponse
 from starlette.background import BackgroundTask
 
 from ostiary.core.access.model import Permission
@@ -47,7 +48,7 @@ from ostiary.entrypoints.web.context import actor, services
 from ostiary.entrypoints.web.permissions import requires
 from ostiary.entrypoints.web.rate_limits import by_address, by_cookie, count_guess, limited
 from ostiary.entrypoints.web.sign_in_host import connect_targets, sign_in_host
-from ostiary.entrypoints.web.templates import render, see_other
+from ostiary.entrypoints.web.templates import render, see_other, written_hour
 
 router = APIRouter(include_in_schema=False)
 _PUBLIC: Final = [requires(Permission.PUBLIC)]
@@ -168,10 +169,23 @@ async def show_checking(request: Request, reference: str) -> Response:
         return see_other(_path_of(view.session))
     if _is_too_late(request, view):
         return render_trouble(request, await _not_finished(request, view))
-    page = render(request, "site/connect/checking.html", reference=view.session.reference)
-    # Works without a script; the page says what it waits for, so a reload loses nothing.
-    page.headers["Refresh"] = "5"
-    return page
+    return render(
+        request,
+        "site/connect/checking.html",
+        reference=view.session.reference,
+        as_of=services(request).clock.now(),
+    )
+
+
+@router.get("/connect/checking/{reference}/live", dependencies=_PUBLIC)
+async def look_again(request: Request, reference: str) -> Response:
+    """Say to the script of the waiting page whether the vendor has confirmed."""
+    view = await _find_view(request, reference)
+    if view is None or (view.session.state is ConnectSessionState.RETURNED and _is_too_late(request, view)):
+        return JSONResponse({"reload": True})
+    if view.session.state is not ConnectSessionState.RETURNED:
+        return JSONResponse({"go_to": _path_of(view.session)})
+    return JSONResponse({"still": "Still checking", "as_of": written_hour(services(request).clock.now())})
 
 
 @router.get("/connect/done/{reference}", dependencies=_PUBLIC)

@@ -21,7 +21,14 @@ from ostiary.core.reasons.explain import Explanation, explain
 from ostiary.core.reasons.model import Action, Where
 from ostiary.entrypoints.site.connect_cookie import session_secret
 from ostiary.entrypoints.site.facts import app_id_for
-from ostiary.entrypoints.site.reason_page import Step, mail_address, mark_of, shown_copyables
+from ostiary.entrypoints.site.reason_page import (
+    Step,
+    mail_address,
+    mark_of,
+    shown_copyables,
+    wait_before_retry,
+    without_retry,
+)
 from ostiary.entrypoints.web.context import request_id, services
 from ostiary.entrypoints.web.sign_in_host import connect_targets
 from ostiary.entrypoints.web.templates import render, written_date, written_moment
@@ -126,6 +133,11 @@ def render_trouble(
     session = trouble.session
     provider = None if session is None else session.provider
     now = services(request).clock.now()
+    wait_seconds = wait_before_retry(
+        explanation.reason_id, None if provider is None else provider.occurred_at, now
+    )
+    if wait_seconds:
+        explanation = without_retry(explanation)
     return render(
         request,
         "site/connect/problem.html",
@@ -133,6 +145,8 @@ def render_trouble(
         form_targets=[] if session is None else connect_targets(request, session.return_url),
         explanation=explanation,
         mark=mark_of(explanation),
+        wait_seconds=wait_seconds,
+        path=request.url.path,
         happened=happened or _happened(request, trouble, explanation),
         steps=steps_of(request, explanation, trouble),
         copyables=shown_copyables(explanation),

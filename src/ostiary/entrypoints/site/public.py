@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from fastapi import APIRouter, Request, Response
 
 from ostiary.core.access.model import Permission
+from ostiary.core.status.model import Part
 from ostiary.entrypoints.site.facts import genuine_facts
 from ostiary.entrypoints.web.context import services
 from ostiary.entrypoints.web.permissions import requires
@@ -42,11 +45,15 @@ async def show_accessibility(request: Request) -> Response:
 
 @router.get("/status", dependencies=_PUBLIC)
 async def show_status(request: Request) -> Response:
-    """Say in plain words whether the service works now."""
+    """Say in plain words whether the service works now, and how it was in the last seven days."""
+    now = services(request).clock.now()
     parts = await services(request).health.readiness()
     return render(
         request,
         "site/status.html",
         works=all(parts.values()),
-        as_of=services(request).clock.now(),
+        days=await services(request).status.last_days() if parts.get("database") else (),
+        parts=Part,
+        as_of=now,
+        today=now.astimezone(UTC).date(),
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -40,6 +42,23 @@ class StepContext:
 
 _MARKS: Final = {Tone.WARN: "alert", Tone.BAD: "warning", Tone.NEUTRAL: "info"}
 _MARK_BY_REASON: Final = {"not_admin": "person", "link_expired": "clock", "session_lost": "clock"}
+
+
+RETRY_AFTER: Final = timedelta(seconds=30)
+"""When Microsoft is in trouble, trying again at once makes it worse: the button comes after this (UX §7)."""
+
+
+def wait_before_retry(reason_id: str, failed_at: datetime | None, now: datetime) -> int:
+    """Seconds until *Try again* is offered; 0 when it is offered now."""
+    if reason_id != "microsoft_down" or failed_at is None:
+        return 0
+    return max(0, math.ceil((failed_at + RETRY_AFTER - now).total_seconds()))
+
+
+def without_retry(explanation: Explanation) -> Explanation:
+    """The same page before trying again makes sense."""
+    kept = tuple(action for action in explanation.actions if action.id != "try_again")
+    return replace(explanation, actions=kept)
 
 
 def mark_of(explanation: Explanation) -> str:

@@ -27,10 +27,11 @@ For the areas (``site``, ``console``, ``api``), whose modules each expose a ``ro
   ``main_class``, ``main``, ``scripts``) or ``console_base.html`` (``page_title``, ``content``).
 - ``{% from "_macros.html" import icon, when, day, badge, outcome, note, copybox, support_details, still_stuck,
   error_summary %}``; filters ``date``,
-  ``moment``, ``hour``, ``iso``, ``plural``.
+  ``moment``, ``hour``, ``iso``, ``duration``, ``plural``.
 - Scripts, per page in block ``scripts``: ``copy.js`` serves ``button[data-copy=<id>]``; ``live.js`` polls the JSON
   at ``[data-live-from]`` and sets text, values and widths of ``[data-live=<key>]``, obeys ``go_to`` (a local path),
-  ``reload`` and ``done``, and follows ``a[data-follow]``. Every page works without them.
+  ``reload`` and ``done``, follows ``a[data-follow]``, and reloads when ``[data-count-down=<seconds>]`` is over.
+  Every page works without them.
 - Kernel errors may simply be raised: ``errors`` turns them into pages, or problem details below ``/v1``.
 - A secret arrives in a path once, moves to a ``__Host-`` cookie with ``set_cookie``, and ``see_other`` leads on.
 - Clients other than browsers that post a form send ``Origin`` (or ``Sec-Fetch-Site: same-origin``) beside the token.

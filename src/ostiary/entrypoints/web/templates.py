@@ -69,6 +69,7 @@ def create_environment(static: StaticFiles, vendor: Vendor) -> Environment:
         "hour": written_hour,
         "iso": iso_moment,
         "plural": plural,
+        "duration": written_duration,
     }
     environment.filters.update(filters)
     names: dict[str, Any] = {"asset": static.address, "vendor": vendor}
@@ -138,6 +139,15 @@ def written_hour(value: datetime) -> str:
 def iso_moment(value: datetime) -> str:
     """``2026-11-24T14:02:31Z``, for the ``datetime`` attribute."""
     return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def written_duration(minutes: int) -> str:
+    """``20 minutes``, ``2 hours 5 minutes``."""
+    hours, rest = divmod(minutes, 60)
+    parts = ([plural(hours, "hour")] if hours else []) + (
+        [plural(rest, "minute")] if rest or not hours else []
+    )
+    return " ".join(parts)
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 from ostiary.bootstrap import Services
 from ostiary.core.connections.erase import ERASE_JOB
 from ostiary.core.connections.health import CHECK_JOB
+from ostiary.core.feed.service import TRIM_JOB
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.organizations.service import LICENCES_GIVEN_JOB, LICENCES_TAKEN_JOB
 from ostiary.entrypoints.worker.audit import seal_audit
@@ -85,6 +86,7 @@ JOBS: Final[tuple[Job, ...]] = (
     ),
     Job(CHECK_JOB, lambda services, _: services.connection_health.check_due(), "* * * * *"),
     Job("connections.note_incidents", lambda services, _: services.incidents.note(), "* * * * *"),
+    Job("status.look", lambda services, _: services.status.look(), "*/5 * * * *"),
     Job("audit.seal", seal_audit, "*/5 * * * *"),
     Job("audit.trim", lambda services, _: services.audit.keeping.trim(), "41 3 * * *"),
     Job("trust.forget_expired", lambda services, _: services.trust.forget_expired(), "*/15 * * * *"),
@@ -101,6 +103,7 @@ JOBS: Final[tuple[Job, ...]] = (
         lambda services, given: services.connections.recheck_waiting(given["organization_id"]),
     ),
     Job("credentials.watch", lambda services, _: watch_credentials(services), "41 6 * * *"),
+    Job(TRIM_JOB, lambda services, _: services.feed.trim(), "29 * * * *"),
     Job("keys.rewrap", lambda services, _: services.key_rotation.rewrap(), "*/10 * * * *"),
     Job(ERASE_JOB, lambda services, given: services.erasure.finish(given["organization_id"])),
     Job("organizations.erase_unfinished", lambda services, _: services.erasure.sweep(), "13 * * * *"),

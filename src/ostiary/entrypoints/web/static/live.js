@@ -31,3 +31,14 @@ async function look() {
   setTimeout(look, 5000);
 }
 if (main && local(main.dataset.liveFrom)) setTimeout(look, 1500);
+
+const counter = document.querySelector("[data-count-down]");
+if (counter) {
+  const until = Date.now() + 1000 * Number(counter.dataset.countDown);
+  const tick = setInterval(() => {
+    const left = Math.ceil((until - Date.now()) / 1000);
+    if (left > 0) return void (counter.textContent = String(left));
+    clearInterval(tick);
+    location.reload();
+  }, 1000);
+}
