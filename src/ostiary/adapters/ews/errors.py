@@ -22,6 +22,7 @@ from ostiary.core.kernel.errors import (
     SyncCursorExpired,
     TemporarilyUnavailable,
     Throttled,
+    VersionChanged,
 )
 
 DEFAULT_WAIT_SECONDS: Final = 30.0
@@ -65,6 +66,29 @@ _CONFLICT: Final = frozenset(
         "ErrorInvalidChangeKey",
     }
 )
+_NOT_TAKEN: Final = frozenset(
+    {
+        "ErrorOccurrenceCrossingBoundary",
+        "ErrorOccurrenceTimeSpanTooBig",
+        "ErrorCalendarInvalidRecurrence",
+        "ErrorCalendarInvalidDayForWeeklyRecurrence",
+        "ErrorRecurrenceEndDateTooBig",
+        "ErrorRecurrenceHasNoOccurrence",
+        "ErrorCalendarInvalidTimeZone",
+        "ErrorCalendarInvalidPropertyValue",
+        "ErrorCalendarInvalidPropertyState",
+        "ErrorCalendarDurationIsTooLong",
+        "ErrorCalendarOutOfRange",
+        "ErrorInvalidRecipients",
+        "ErrorInvalidPropertySet",
+        "ErrorTimeIntervalTooBig",
+        "ErrorInvalidTimeInterval",
+        "ErrorInvalidSmtpAddress",
+    }
+)
+"""Values of the caller's that Exchange does not take."""
+_NOT_NOW: Final = ("ErrorCalendarIsOrganizerFor", "ErrorCalendarIsNotOrganizer", "ErrorCalendarIsCancelled")
+"""Starts of codes that say that a meeting's state does not allow what was asked."""
 _BUSY: Final = frozenset(
     {
         "ErrorServerBusy",
@@ -146,7 +170,11 @@ def _by_code(code: str | None, provider: ProviderDetail) -> OstiaryError | None:
     if code in _NO_RIGHT:
         return PermissionDenied("Exchange does not allow this in this mailbox.", provider=provider)
     if code in _CONFLICT:
-        return Conflict("The object changed meanwhile.", provider=provider)
+        return VersionChanged("The object changed meanwhile.", provider=provider)
+    if code in _NOT_TAKEN:
+        return InvalidRequest(f"Microsoft does not take these values ({code}).")
+    if code.startswith(_NOT_NOW):
+        return Conflict("The state of the meeting does not allow this.", provider=provider)
     if code in _PASSING:
         return TemporarilyUnavailable(_DOWN, reason="microsoft_down", provider=provider)
     if code == "ErrorInvalidSyncStateData":

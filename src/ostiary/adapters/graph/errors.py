@@ -21,6 +21,7 @@ from ostiary.core.kernel.errors import (
     SyncCursorExpired,
     TemporarilyUnavailable,
     Throttled,
+    VersionChanged,
 )
 
 DEFAULT_WAIT_SECONDS: Final = 10.0
@@ -42,6 +43,17 @@ _NO_MAILBOX: Final = frozenset(
 _BAD_ID: Final = frozenset(
     {"errorinvalididmalformed", "errorinvalididmalformedewslegacyidformat", "errorinvalidid"}
 )
+_NOT_TAKEN: Final = frozenset(
+    {
+        "errorinvalidrecipients",
+        "erroroccurrencecrossingboundary",
+        "erroroccurrencetimespantoobig",
+        "errorpropertyvalidationfailure",
+        "timezonenotsupportedexception",
+        "errorinvalidtimeinterval",
+    }
+)
+"""Values of the caller's that Exchange does not take (graph.md §13)."""
 _BAD_WINDOW: Final = frozenset({"errorcalendarviewrangetoobig", "errorcalendarenddateisearlierthanstartdate"})
 _BAD_CURSOR: Final = frozenset({"syncstatenotfound", "syncstateinvalid", "resyncrequired"})
 _DATA_SWITCHED_OFF: Final = "access to odata is disabled"
@@ -81,6 +93,8 @@ def translate(
         return NotFound("There is no such object in this mailbox.", provider=provider)
     if known in _BAD_WINDOW:
         return InvalidRequest("Microsoft does not list a window of this length.", field="to")
+    if known in _NOT_TAKEN:
+        return InvalidRequest(f"Microsoft does not take these values ({code}).")
     return _by_status(status, folded, message, provider)
 
 
@@ -101,7 +115,9 @@ def _by_status(
         )
     if status == 404:
         return NotFound("There is no such object in this mailbox.", provider=provider)
-    if status in (409, 412):
+    if status == 412:
+        return VersionChanged("The object changed meanwhile.", provider=provider)
+    if status == 409:
         return Conflict("The object changed meanwhile.", provider=provider)
     if status == 429 or (status in (503, 509) and "retry-after" in headers):
         return Throttled(
