@@ -282,6 +282,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
                 registrations=registrations,
                 api_key_hash_key=await keys.instance_key("api keys"),
                 rate_limits=rate_limits,
+                operator_mfa=settings.operator_mfa,
             ),
             rate_limits=rate_limits,
             audit=AuditService(

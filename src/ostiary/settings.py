@@ -189,6 +189,13 @@ class Settings(BaseSettings):
     rate_limit_guess: RateLimit = Field(
         "120/10m", description="Wrong keys, links and returns from one address; the right ones still work."
     )
+    operator_mfa: Annotated[str, Field(pattern=r"^(off|amr|c[1-9][0-9]?)$")] = Field(
+        "off",
+        description=(
+            "How the ID token must show that an operator passed MFA: `off`; `amr` (it lists `mfa`); or `c1` to `c99` "
+            "(it lists this authentication context, which Conditional Access in your own tenant ties to MFA)."
+        ),
+    )
     workers_inside: bool = Field(
         False, description="Run the background worker inside `ostiary serve` (one-machine set-ups)."
     )

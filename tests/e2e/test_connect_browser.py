@@ -201,6 +201,7 @@ async def come_in_as_dana(company: Company, page: Page) -> None:
             entropy=services.entropy,
             now=services.clock.now(),
             replaces=None,
+            authenticated_at=services.clock.now(),
         )
     await page.context.add_cookies(
         [

@@ -170,6 +170,8 @@ async def make_customer(services: Services, external_id: str, name: str, admin_n
             entropy=entropy,
             now=now,
             replaces=None,
+            authenticated_at=services.clock.now(),
+            home_tenant_id=pending.tenant_id,
         )
     await services.consent.links.create(
         organization_id=organization.id, asked_by_name=admin.display_name, actor=SYSTEM

@@ -394,7 +394,8 @@ async def test_tenant_is_confirmed_only_after_a_fresh_sign_in(
     clock.advance(timedelta(minutes=6))
     async with open_as(harbour.session) as dana:
         stale = await dana.send(f"{path}/confirm")
-        assert stale.headers["location"] == f"{path}?confirm=1"
+        assert stale.status_code == 403
+        assert "Confirm it’s you" in stale.text
         asked = await dana.open(f"{path}?confirm=1")
         assert "Confirm it’s you." in asked.text
         assert "form-action 'self' http://127.0.0.1:9;" in asked.headers["content-security-policy"]
@@ -404,7 +405,16 @@ async def test_tenant_is_confirmed_only_after_a_fresh_sign_in(
         assert "prompt=login" in to_microsoft.headers["location"]
     tenant = await running.tenants.get(harbour.pending.id, organization_id=harbour.organization.id)
     assert tenant.binding is BindingState.PENDING
-    fresh = await _admin_of(running, harbour.organization.id)
+    elsewhere = await _admin_of(running, harbour.organization.id)
+    async with open_as(elsewhere) as somebody:
+        refused = await somebody.send(f"{path}/confirm")
+        assert refused.headers["location"] == f"{path}?confirm=1"
+        assert "Only somebody of this directory can confirm it." in (await somebody.open(path)).text
+    tenant = await running.tenants.get(harbour.pending.id, organization_id=harbour.organization.id)
+    assert tenant.binding is BindingState.PENDING
+    fresh = await _admin_of(
+        running, harbour.organization.id, number=2, home_tenant_id=harbour.pending.tenant_id
+    )
     async with open_as(fresh) as dana:
         assert (await dana.send(f"{path}/confirm")).headers["location"] == path
     tenant = await running.tenants.get(harbour.pending.id, organization_id=harbour.organization.id)
@@ -523,15 +533,17 @@ def _alike(one: httpx.Response, another: httpx.Response) -> bool:
     return shape(one) == shape(another)
 
 
-async def _admin_of(running: Services, organization_id: str) -> Secret:
+async def _admin_of(
+    running: Services, organization_id: str, *, number: int = 1, home_tenant_id: str | None = None
+) -> Secret:
     """Return a session that began just now."""
     from ostiary.core.access.model import Role
     from ostiary.core.access.sessions import begin_session
 
     admin, _ = await running.organizations.add_member(
         organization_id=organization_id,
-        external_id="fresh-admin",
-        email="fresh@admin.example",
+        external_id=f"fresh-admin-{number}",
+        email=f"fresh{number}@admin.example",
         display_name="Fresh Admin",
         role=MemberRole.ORGANIZATION_ADMIN,
         actor=SYSTEM,
@@ -546,5 +558,7 @@ async def _admin_of(running: Services, organization_id: str) -> Secret:
             entropy=running.entropy,
             now=running.clock.now(),
             replaces=None,
+            authenticated_at=running.clock.now(),
+            home_tenant_id=home_tenant_id,
         )
     return signed_in.secret

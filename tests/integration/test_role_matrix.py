@@ -126,6 +126,8 @@ class World:
                 entropy=self.services.entropy,
                 now=self.services.clock.now(),
                 replaces=None,
+                authenticated_at=self.services.clock.now(),
+                home_tenant_id=caller.customer.pending.tenant_id if caller.customer else None,
             )
         return signed_in.secret.reveal()
 

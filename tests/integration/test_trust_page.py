@@ -115,6 +115,22 @@ async def test_disconnecting_everybody_takes_the_domain(company: Company, visito
     assert (await toms(company)).status is ConnectionStatus.DISCONNECTED
 
 
+async def test_disconnecting_everybody_needs_a_fresh_sign_in(
+    company: Company, visitor: Browser, move_time: Callable[[timedelta], None]
+) -> None:
+    await enter(visitor, PRIYA)
+    page = await visitor.open("/trust/disconnect-all")
+    move_time(timedelta(minutes=6))
+    late = await visitor.press(page, "Disconnect everybody", domain="harbourvale.example")
+    assert "Confirm it’s you." in late.text
+    assert (await toms(company)).status is ConnectionStatus.CONNECTED
+    at_microsoft = await visitor.press(late, "Confirm it’s you")
+    page = await visitor.sign_in(at_microsoft, PRIYA)
+    assert page.h1.startswith("Disconnect everybody")
+    page = await visitor.press(page, "Disconnect everybody", domain="harbourvale.example")
+    assert "1 connection was disconnected" in page.text
+
+
 async def test_another_companys_administrator_is_not_let_in(company: Company, visitor: Browser) -> None:
     page = await enter(visitor, OTHER_COMPANY)
     assert page.h1 == "Nothing is connected from your organization"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,12 +48,18 @@ def organizations(
 
 
 @pytest.fixture
-def access(
+def access(make_access: Callable[..., AccessService]) -> AccessService:
+    return make_access()
+
+
+@pytest.fixture
+def make_access(
     transactions: SQLTransactions,
     clock: MovableClock,
     entropy: SeededEntropy,
     microsoft: MemoryAuthorizationServer,
-) -> AccessService:
+) -> Callable[..., AccessService]:
+    """Makes access as a process of its own would have it."""
     registrations = Registrations(
         (
             AppRegistration(
@@ -74,7 +82,8 @@ def access(
         addresses=RedirectAddresses("https://connect.larkspur.example", "https://console.larkspur.example"),
         flow_key=b"f" * 32,
     )
-    return AccessService(
+    return partial(
+        AccessService,
         transactions=transactions,
         clock=clock,
         entropy=entropy,

@@ -121,6 +121,28 @@ async def test_a_good_token_names_the_person(verifier: IdTokenVerifier, clock: M
     assert not claims.is_guest
 
 
+async def test_a_token_tells_when_and_how_the_person_proved_who_they_are(
+    verifier: IdTokenVerifier, clock: MovableClock
+) -> None:
+    ago = int((clock.now() - timedelta(minutes=3)).timestamp())
+    more = {"auth_time": ago, "amr": ["pwd", "mfa"], "acrs": ["c1", 7]}
+    found = await verify(verifier, sign({**good_claims(clock.now()), **more}))
+    assert found.authenticated_at == clock.now() - timedelta(minutes=3)
+    assert found.authentication_methods == {"pwd", "mfa"}
+    assert found.authentication_contexts == {"c1"}
+    silent = await verify(verifier, sign(good_claims(clock.now())))
+    assert silent.authenticated_at is None
+    assert silent.authentication_methods == silent.authentication_contexts == frozenset()
+
+
+async def test_nobody_proved_who_they_are_after_the_token_was_made(
+    verifier: IdTokenVerifier, clock: MovableClock
+) -> None:
+    later = int((clock.now() + timedelta(hours=1)).timestamp())
+    found = await verify(verifier, sign({**good_claims(clock.now()), "auth_time": later}))
+    assert found.authenticated_at == clock.now()
+
+
 async def test_ps256_is_accepted_too(verifier: IdTokenVerifier, clock: MovableClock) -> None:
     await verify(verifier, sign(good_claims(clock.now()), algorithm="PS256"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -52,6 +53,12 @@ def test_authorize_asks_for_a_code_with_pkce_in_the_query() -> None:
 def test_a_prompt_that_locks_people_out_is_never_sent(prompt: str) -> None:
     with pytest.raises(ValueError, match="never sent"):
         authorize(prompt=prompt)
+
+
+def test_a_fresh_sign_in_is_asked_for_by_age_and_mfa_by_context() -> None:
+    query = parse_qs(urlsplit(authorize(most_age_seconds=300, authentication_context="c3")).query)
+    assert query["max_age"] == ["300"]
+    assert json.loads(query["claims"][0]) == {"id_token": {"acrs": {"essential": True, "value": "c3"}}}
 
 
 def test_a_hint_is_left_out_beside_the_account_picker() -> None:

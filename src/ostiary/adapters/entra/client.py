@@ -78,6 +78,8 @@ class EntraAuthorizationServer:
         prompt: str | None = None,
         login_hint: str | None = None,
         domain_hint: str | None = None,
+        most_age_seconds: int | None = None,
+        authentication_context: str | None = None,
     ) -> str:
         return urls.authorize_url(
             self._cloud,
@@ -91,6 +93,8 @@ class EntraAuthorizationServer:
             prompt=prompt,
             login_hint=login_hint,
             domain_hint=domain_hint,
+            most_age_seconds=most_age_seconds,
+            authentication_context=authentication_context,
         )
 
     def admin_consent_url(

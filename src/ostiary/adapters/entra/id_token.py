@@ -69,6 +69,9 @@ class IdTokenVerifier:
             role_template_ids=_role_ids(claims.get("wids")),
             is_guest=_is_guest(claims, issuer),
             login_hint=_name(claims.get("login_hint")) or None,
+            authenticated_at=_authenticated_at(claims, issued_at),
+            authentication_methods=_words(claims.get("amr")),
+            authentication_contexts=_words(claims.get("acrs")),
         )
 
     async def _signing_key(self, token: str) -> SigningKey:
@@ -154,6 +157,19 @@ def _role_ids(value: object) -> frozenset[str]:
     if not isinstance(value, list):
         return frozenset()
     return frozenset(item.lower() for item in value if isinstance(item, str) and len(item) == 36)
+
+
+def _authenticated_at(claims: Mapping[str, Any], issued_at: datetime) -> datetime | None:
+    if "auth_time" not in claims:
+        return None
+    # Nobody proved who they are after the token that says so was made.
+    return min(datetime.fromtimestamp(_time(claims, "auth_time"), UTC), issued_at)
+
+
+def _words(value: object) -> frozenset[str]:
+    if not isinstance(value, list):
+        return frozenset()
+    return frozenset(item for item in value if isinstance(item, str) and len(item) <= 32)
 
 
 def _is_guest(claims: Mapping[str, Any], issuer: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -29,6 +30,8 @@ def authorize_url(
     prompt: str | None = None,
     login_hint: str | None = None,
     domain_hint: str | None = None,
+    most_age_seconds: int | None = None,
+    authentication_context: str | None = None,
 ) -> str:
     """Return the ``/authorize`` address for a code with PKCE.
 
@@ -57,6 +60,12 @@ def authorize_url(
         query["login_hint"] = login_hint
     if domain_hint is not None:
         query["domain_hint"] = domain_hint
+    if most_age_seconds is not None:
+        query["max_age"] = str(most_age_seconds)
+    if authentication_context is not None:
+        # Source: Conditional Access authentication context, developer guide: claims request of ``acrs``.
+        wanted = {"id_token": {"acrs": {"essential": True, "value": authentication_context}}}
+        query["claims"] = json.dumps(wanted, separators=(",", ":"))
     return f"{_base(cloud, authority)}/oauth2/v2.0/authorize?{_encoded(query)}"
 
 

@@ -27,6 +27,9 @@ class MemoryPerson:
     display_name: str
     is_guest: bool = False
     role_template_ids: frozenset[str] = frozenset()
+    authenticated_at: datetime | None = None
+    """When they typed their password, where that is not now."""
+    authentication_contexts: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -36,6 +39,7 @@ class _Issued:
     redirect_uri: str
     nonce: str
     code_challenge: str
+    authenticated_at: datetime | None
     used: bool = False
 
 
@@ -69,6 +73,8 @@ class MemoryAuthorizationServer:
         prompt: str | None = None,
         login_hint: str | None = None,
         domain_hint: str | None = None,
+        most_age_seconds: int | None = None,
+        authentication_context: str | None = None,
     ) -> str:
         if prompt == "consent":
             raise ValueError("prompt=consent is never sent")
@@ -82,6 +88,8 @@ class MemoryAuthorizationServer:
             "prompt": prompt,
             "login_hint": login_hint,
             "domain_hint": domain_hint,
+            "max_age": None if most_age_seconds is None else str(most_age_seconds),
+            "acrs": authentication_context,
         }
         return f"{_ORIGIN}/{authority}/authorize?{_encoded(query)}"
 
@@ -130,6 +138,8 @@ class MemoryAuthorizationServer:
             redirect_uri=asked["redirect_uri"],
             nonce=asked["nonce"],
             code_challenge=asked["code_challenge"],
+            # Entra tells it to those who asked for a greatest age.
+            authenticated_at=(person.authenticated_at or self.clock.now()) if "max_age" in asked else None,
         )
         return [("code", code), ("state", asked["state"])]
 
@@ -156,7 +166,7 @@ class MemoryAuthorizationServer:
         ):
             raise FlowRejected("The code is not good.", reason="session_lost")
         issued.used = True
-        return self._tokens(registration, issued.person, issued.scopes)
+        return self._tokens(registration, issued.person, issued.scopes, issued.authenticated_at)
 
     async def refresh(
         self,
@@ -181,7 +191,11 @@ class MemoryAuthorizationServer:
         return self.principals.get(tenant_id, ServicePrincipalState.ABSENT)
 
     def _tokens(
-        self, registration: AppRegistration, person: MemoryPerson, scopes: frozenset[str]
+        self,
+        registration: AppRegistration,
+        person: MemoryPerson,
+        scopes: frozenset[str],
+        authenticated_at: datetime | None = None,
     ) -> TokenSet:
         number = len(self._refresh_tokens)
         self._refresh_tokens[f"refresh-{number}"] = replace(person)
@@ -190,7 +204,9 @@ class MemoryAuthorizationServer:
             expires_at=self.clock.now() + timedelta(hours=1),
             scopes=scopes,
             refresh_token=Secret(f"refresh-{number}"),
-            claims=_claims(registration, person, self.clock.now()),
+            claims=replace(
+                _claims(registration, person, self.clock.now()), authenticated_at=authenticated_at
+            ),
         )
 
     def _fail_if_told(self) -> None:
@@ -206,6 +222,7 @@ def _claims(registration: AppRegistration, person: MemoryPerson, now: datetime) 
         issued_at=now,
         role_template_ids=person.role_template_ids,
         is_guest=person.is_guest,
+        authentication_contexts=person.authentication_contexts,
     )
 
 

@@ -46,6 +46,7 @@ operators: Final = Table(
     Column("created_at", UTCDateTime, nullable=False),
     Column("tenant_id", Text),
     Column("object_id", Text),
+    Column("disabled_at", UTCDateTime),
     Index(
         "uq_operators_identity",
         "tenant_id",
@@ -67,6 +68,8 @@ console_sessions: Final = Table(
     Column("viewed_organization_id", Text),
     Column("created_at", UTCDateTime, nullable=False),
     Column("seen_at", UTCDateTime, nullable=False),
+    Column("authenticated_at", UTCDateTime),
+    Column("home_tenant_id", Text),
     Column("ended_at", UTCDateTime),
     Index("ix_console_sessions_subject", "subject_id", postgresql_where=text("ended_at IS NULL")),
 )
@@ -116,6 +119,8 @@ class SQLConsoleSessionStore:
                 viewed_organization_id=session.viewed_organization_id,
                 created_at=session.created_at,
                 seen_at=session.seen_at,
+                authenticated_at=session.authenticated_at,
+                home_tenant_id=session.home_tenant_id,
                 ended_at=session.ended_at,
             )
         )
@@ -182,6 +187,18 @@ class SQLOperatorStore:
         if found is None:
             raise NotFound("There is no such operator.")
         return found
+
+    async def save(self, operator: Operator) -> None:
+        await self._connection.execute(
+            update(operators)
+            .where(operators.c.id == operator.id)
+            .values(
+                name=operator.name,
+                tenant_id=operator.tenant_id,
+                object_id=operator.object_id,
+                disabled_at=operator.disabled_at,
+            )
+        )
 
     async def find_by_identity(self, *, tenant_id: str, object_id: str) -> Operator | None:
         return await self._find(operators.c.tenant_id == tenant_id, operators.c.object_id == object_id)
@@ -275,6 +292,14 @@ class SQLOneTimeLinkStore:
             )
         )
 
+    async def withdraw_all_of(self, subject_id: str, *, at: datetime) -> int:
+        statement = (
+            update(one_time_links)
+            .where(one_time_links.c.subject_id == subject_id, *_unused(at))
+            .values(expires_at=at)
+        )
+        return (await self._connection.execute(statement)).rowcount
+
     async def find_live(self, *, secret_hash: bytes, now: datetime) -> OneTimeLink | None:
         statement = select(one_time_links).where(one_time_links.c.secret_hash == secret_hash, *_unused(now))
         row = (await self._connection.execute(statement)).mappings().one_or_none()
@@ -319,6 +344,8 @@ def _session(row: RowMapping) -> ConsoleSession:
         seen_at=row["seen_at"],
         organization_id=row["organization_id"],
         viewed_organization_id=row["viewed_organization_id"],
+        authenticated_at=row["authenticated_at"],
+        home_tenant_id=row["home_tenant_id"],
         ended_at=row["ended_at"],
     )
 
@@ -330,6 +357,7 @@ def _operator(row: RowMapping) -> Operator:
         created_at=row["created_at"],
         tenant_id=row["tenant_id"],
         object_id=row["object_id"],
+        disabled_at=row["disabled_at"],
     )
 
 

@@ -29,6 +29,7 @@ trust_sessions: Final = Table(
     Column("username", Text, nullable=False),
     Column("is_administrator", Boolean, nullable=False),
     Column("created_at", UTCDateTime, nullable=False, index=True),
+    Column("authenticated_at", UTCDateTime),
 )
 
 _NOT_LIVE: Final = (ConnectionStatus.DISCONNECTED.value, ConnectionStatus.UNCONFIRMED.value)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from ostiary.core.access.model import OneTimeLink, Operator, Role, SignedIn
+from ostiary.core.access.model import (
+    SESSION_ABSOLUTE_LIFE,
+    STEP_UP_LIFE,
+    OneTimeLink,
+    Operator,
+    Role,
+    SignedIn,
+)
 from ostiary.core.access.ports import AccessTransaction
 from ostiary.core.access.sessions import begin_session
 from ostiary.core.audit.model import Actor, ActorKind
@@ -30,6 +37,11 @@ SCOPES: Final = ("openid", "profile")
 """Who somebody is, and nothing else. No refresh token is asked for, so none has to be kept."""
 
 
+OPERATOR_MFA_OFF: Final = "off"
+OPERATOR_MFA_METHODS: Final = "amr"
+"""The ID token has to list ``mfa`` among the methods of the sign-in."""
+
+
 class ConsoleSignIn:
     """One round trip to Microsoft that ends in a console session.
 
@@ -45,7 +57,10 @@ class ConsoleSignIn:
         entropy: Entropy,
         signin: SignInService,
         registrations: Registrations,
+        operator_mfa: str = OPERATOR_MFA_OFF,
     ) -> None:
+        """``operator_mfa``: ``off``, ``amr``, or the authentication context that operators have to satisfy."""
+        self._operator_mfa = operator_mfa
         self._transactions = transactions
         self._clock = clock
         self._entropy = entropy
@@ -60,13 +75,15 @@ class ConsoleSignIn:
         link_secret: Secret | None = None,
         login_hint: str | None = None,
         fresh: bool = False,
+        as_operator: bool = False,
     ) -> StartedFlow:
         """Return the address at Microsoft to send the browser to.
 
         Args:
             next_path: Path of the console to open afterwards; checked by the caller to be a local one.
-            link_secret: Of an admin's one-time link, which is used up only when the sign-in succeeds.
+            link_secret: Of a one-time link, which is used up only when the sign-in succeeds.
             fresh: Microsoft must ask for the sign-in again, whoever is signed in there (SR-57).
+            as_operator: Ask for the authentication context that operators have to satisfy.
 
         Raises:
             PermissionDenied: The link does not work (any more).
@@ -74,15 +91,19 @@ class ConsoleSignIn:
         subject: dict[str, str] = {}
         if next_path:
             subject["next_path"] = next_path
+        if fresh:
+            subject["fresh"] = "yes"
         if link_secret is not None:
             async with self._transactions() as transaction:
                 link = await transaction.one_time_links.find_live(
                     secret_hash=secret_hash(link_secret), now=self._clock.now()
                 )
-            if link is None or link.role is not Role.ORGANIZATION_ADMIN:
+            if link is None:
                 raise PermissionDenied("This link doesn’t work any more.", reason="link_expired")
             subject["link_id"] = link.id
-            subject["organization_id"] = link.organization_id or ""
+            if link.organization_id is not None:
+                subject["organization_id"] = link.organization_id
+            as_operator = as_operator or link.role is Role.OPERATOR
         registration = next(iter(self._registrations))
         return await self._signin.begin(
             kind=FlowKind.CONSOLE,
@@ -93,7 +114,19 @@ class ConsoleSignIn:
             subject=subject,
             prompt="login" if fresh else "select_account",
             login_hint=login_hint,
+            # Also what makes Microsoft tell when the person proved who they are.
+            most_age_seconds=int((STEP_UP_LIFE if fresh else SESSION_ABSOLUTE_LIFE).total_seconds()),
+            authentication_context=self._operator_context if as_operator else None,
         )
+
+    @property
+    def operators_need_microsoft(self) -> bool:
+        """Whether an operator's link is not enough to come in: only Microsoft can say that there was MFA."""
+        return self._operator_mfa != OPERATOR_MFA_OFF
+
+    @property
+    def _operator_context(self) -> str | None:
+        return None if self._operator_mfa in (OPERATOR_MFA_OFF, OPERATOR_MFA_METHODS) else self._operator_mfa
 
     async def finish(
         self,
@@ -128,11 +161,30 @@ class ConsoleSignIn:
         claims, subject = arrival.claims, arrival.request.subject
         link_id = subject.get("link_id")
         try:
+            if "fresh" in subject:
+                self._require_fresh(claims)
             async with self._transactions() as transaction:
                 signed_in = await self._sign_in(transaction, claims, link_id, replaces, actor)
         except PermissionDenied as refusal:
             raise await self._refused(refusal, actor, claims=claims) from refusal
         return replace(signed_in, next_path=subject.get("next_path"))
+
+    def _require_fresh(self, claims: SignedClaims) -> None:
+        """The request asked for it, but whoever holds the browser can change the request (SR-57)."""
+        proved_at = claims.authenticated_at
+        if proved_at is None or self._clock.now() - proved_at > STEP_UP_LIFE:
+            raise PermissionDenied("Microsoft didn’t ask you to sign in again.", reason="not_fresh")
+
+    def _require_mfa(self, claims: SignedClaims) -> None:
+        match self._operator_mfa:
+            case "off":
+                return
+            case "amr":
+                passed = "mfa" in claims.authentication_methods
+            case context:
+                passed = context in claims.authentication_contexts
+        if not passed:
+            raise PermissionDenied("Operators sign in with more than a password.", reason="mfa_needed")
 
     async def _sign_in(
         self,
@@ -143,13 +195,17 @@ class ConsoleSignIn:
         actor: Actor,
     ) -> SignedIn:
         if link_id is not None:
-            member = await self._first_sign_in(transaction, claims, link_id)
+            who = await self._first_sign_in(transaction, claims, link_id)
+            if isinstance(who, Operator):
+                return await self._begin(transaction, who, claims, replaces, actor)
+            member = who
         else:
             operator = await transaction.operators.find_by_identity(
                 tenant_id=claims.identity.tenant_id, object_id=claims.identity.object_id
             )
-            if operator is not None:
-                return await self._begin(transaction, operator, replaces, actor)
+            if operator is not None and operator.disabled_at is None:
+                self._require_mfa(claims)
+                return await self._begin(transaction, operator, claims, replaces, actor)
             member = await transaction.members.find_by_identity(
                 tenant_id=claims.identity.tenant_id, object_id=claims.identity.object_id
             )
@@ -168,15 +224,17 @@ class ConsoleSignIn:
             and tenant.organization_id != member.organization_id
         ):
             raise PermissionDenied("That account belongs to another organization.", reason="wrong_tenant")
-        return await self._begin(transaction, member, replaces, actor)
+        return await self._begin(transaction, member, claims, replaces, actor)
 
     async def _first_sign_in(
         self, transaction: AccessTransaction, claims: SignedClaims, link_id: str
-    ) -> Member:
-        """Use the link up and record whose identity its admin has."""
+    ) -> Member | Operator:
+        """Use the link up and record whose identity its admin or operator has."""
         link = await transaction.one_time_links.consume_by_id(link_id, now=self._clock.now())
         if link is None:
             raise PermissionDenied("This link doesn’t work any more.", reason="link_expired")
+        if link.role is Role.OPERATOR:
+            return await self._first_operator_sign_in(transaction, claims, link)
         member = await self._invited(transaction, link)
         organization = await transaction.organizations.get(member.organization_id)
         expected = organization.expected_tenant_id
@@ -195,6 +253,22 @@ class ConsoleSignIn:
         await transaction.members.save(bound)
         return bound
 
+    async def _first_operator_sign_in(
+        self, transaction: AccessTransaction, claims: SignedClaims, link: OneTimeLink
+    ) -> Operator:
+        self._require_mfa(claims)
+        operator = await transaction.operators.get(link.subject_id)
+        identity = (claims.identity.tenant_id, claims.identity.object_id)
+        taken = await transaction.operators.find_by_identity(tenant_id=identity[0], object_id=identity[1])
+        known = (operator.tenant_id, operator.object_id)
+        if (taken is not None and taken.id != operator.id) or known not in ((None, None), identity):
+            raise PermissionDenied(
+                "This Microsoft account doesn’t belong to that operator.", reason="account_mismatch"
+            )
+        bound = replace(operator, tenant_id=identity[0], object_id=identity[1])
+        await transaction.operators.save(bound)
+        return bound
+
     async def _invited(self, transaction: AccessTransaction, link: OneTimeLink) -> Member:
         return await transaction.members.get(link.subject_id, organization_id=link.organization_id or "")
 
@@ -202,6 +276,7 @@ class ConsoleSignIn:
         self,
         transaction: AccessTransaction,
         who: Member | Operator,
+        claims: SignedClaims,
         replaces: Secret | None,
         actor: Actor,
     ) -> SignedIn:
@@ -217,6 +292,8 @@ class ConsoleSignIn:
             entropy=self._entropy,
             now=self._clock.now(),
             replaces=replaces,
+            authenticated_at=claims.authenticated_at,
+            home_tenant_id=claims.identity.tenant_id,
         )
         await transaction.audit.record(
             "console.signed_in",

@@ -62,8 +62,14 @@ class Principal:
     organization_id: str | None = None
     """Set for an organization admin: nothing outside it can be seen. For an operator: the customer being viewed."""
     session_id: str | None = None
-    signed_in_at: datetime | None = None
-    """When this session began; a sensitive act asks for a fresh one (SR-57)."""
+    authenticated_at: datetime | None = None
+    """When they last proved who they are; a sensitive act asks for a fresh proof (SR-57)."""
+    home_tenant_id: str | None = None
+    """Directory they signed in from, where it was with Microsoft."""
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether they proved who they are a moment ago (SR-57)."""
+        return self.authenticated_at is not None and now - self.authenticated_at <= STEP_UP_LIFE
 
     def may(self, permission: Permission) -> bool:
         """Whether the caller holds the permission."""
@@ -110,6 +116,10 @@ class ConsoleSession:
     organization_id: str | None = None
     viewed_organization_id: str | None = None
     """The customer an operator is looking at."""
+    authenticated_at: datetime | None = None
+    """When the person proved who they are: at Microsoft, or with a link. None: Microsoft did not say."""
+    home_tenant_id: str | None = None
+    """Directory they signed in from."""
     ended_at: datetime | None = None
 
     def is_live(self, now: datetime) -> bool:
@@ -130,6 +140,8 @@ class Operator:
     created_at: datetime
     tenant_id: str | None = None
     object_id: str | None = None
+    disabled_at: datetime | None = None
+    """Since when they may not come in any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from ostiary.core.access.api_key import SECRET_BYTES, key_hash, read_key, write_key
-from ostiary.core.access.console_sign_in import ConsoleSignIn
+from ostiary.core.access.console_sign_in import OPERATOR_MFA_OFF, ConsoleSignIn
 from ostiary.core.access.model import (
     ADMIN_LINK_LIFE,
     API_KEY_DEFAULT_LIFE,
@@ -57,6 +57,7 @@ class AccessService:
         registrations: Registrations,
         api_key_hash_key: bytes,
         rate_limits: RateLimits,
+        operator_mfa: str = OPERATOR_MFA_OFF,
     ) -> None:
         """``api_key_hash_key``: at least 32 bytes, the same in every process, kept outside the database."""
         if len(api_key_hash_key) < HASH_KEY_BYTES:
@@ -72,6 +73,7 @@ class AccessService:
             entropy=entropy,
             signin=signin,
             registrations=registrations,
+            operator_mfa=operator_mfa,
         )
         """Signing in with Microsoft."""
 
@@ -154,8 +156,10 @@ class AccessService:
             replaces: Session cookie the browser sends so far; that session ends.
 
         Raises:
-            PermissionDenied: The link does not work (any more).
+            PermissionDenied: The link does not work (any more), or is not enough without Microsoft.
         """
+        if self.console.operators_need_microsoft:
+            raise PermissionDenied("Operators sign in with Microsoft here.", reason="mfa_needed")
         now = self._clock.now()
         async with self._transactions() as transaction:
             live = await transaction.one_time_links.find_live(secret_hash=secret_hash(secret), now=now)
@@ -388,6 +392,8 @@ class AccessService:
         self, transaction: AccessTransaction, operator_id: str, replaces: Secret | None, actor: Actor
     ) -> SignedIn:
         operator = await transaction.operators.get(operator_id)
+        if operator.disabled_at is not None:
+            raise PermissionDenied("This link doesn’t work any more.", reason="link_expired")
         signed_in = await begin_session(
             transaction,
             role=Role.OPERATOR,
@@ -397,6 +403,8 @@ class AccessService:
             entropy=self._entropy,
             now=self._clock.now(),
             replaces=replaces,
+            # The link came from somebody who can run commands on the server, this moment.
+            authenticated_at=self._clock.now(),
         )
         await transaction.audit.record(
             "console.signed_in",

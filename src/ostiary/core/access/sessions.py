@@ -34,12 +34,22 @@ async def begin_session(
     entropy: Entropy,
     now: datetime,
     replaces: Secret | None,
+    authenticated_at: datetime | None,
+    home_tenant_id: str | None = None,
 ) -> SignedIn:
-    """Store a session under a fresh secret, and end the one this browser had before."""
+    """Store a session under a fresh secret, and end the one this browser had before.
+
+    Args:
+        authenticated_at: When the person proved who they are; None is never fresh enough (SR-57).
+    """
+    viewed = None
     if replaces is not None:
         before = await transaction.console_sessions.find_by_secret_hash(secret_hash(replaces))
         if before is not None:
             await transaction.console_sessions.end(before.id, at=now)
+            if (before.role, before.subject_id) == (role, subject_id) and before.is_live(now):
+                # Somebody who signs in once more goes on where they were.
+                viewed = before.viewed_organization_id
     secret = random_secret(entropy.token_bytes(_SECRET_BYTES))
     session = ConsoleSession(
         id=new_id("ses", entropy),
@@ -50,6 +60,9 @@ async def begin_session(
         created_at=now,
         seen_at=now,
         organization_id=organization_id,
+        viewed_organization_id=viewed,
+        authenticated_at=authenticated_at,
+        home_tenant_id=home_tenant_id,
     )
     await transaction.console_sessions.add(session)
     return SignedIn(session, secret)
@@ -68,6 +81,8 @@ async def find_principal(
     try:
         if session.role is Role.OPERATOR:
             operator = await transaction.operators.get(session.subject_id)
+            if operator.disabled_at is not None:
+                return None
             found = _operator_principal(session, operator.name)
         else:
             member = await transaction.members.get(
@@ -90,7 +105,8 @@ def _operator_principal(session: ConsoleSession, name: str) -> Principal:
         permissions=OPERATOR_PERMISSIONS,
         organization_id=session.viewed_organization_id,
         session_id=session.id,
-        signed_in_at=session.created_at,
+        authenticated_at=session.authenticated_at,
+        home_tenant_id=session.home_tenant_id,
     )
 
 
@@ -102,5 +118,6 @@ def _admin_principal(session: ConsoleSession, member: Member) -> Principal:
         permissions=CONSOLE_PERMISSIONS,
         organization_id=member.organization_id,
         session_id=session.id,
-        signed_in_at=session.created_at,
+        authenticated_at=session.authenticated_at,
+        home_tenant_id=session.home_tenant_id,
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final, Protocol
 
+from ostiary.core.access.model import SESSION_ABSOLUTE_LIFE, STEP_UP_LIFE
 from ostiary.core.audit.model import Actor, ActorKind
 from ostiary.core.connections.model import Connection, ConnectionStatus
 from ostiary.core.connections.ports import ConnectionTransaction
@@ -67,6 +68,12 @@ class TrustSession:
     is_administrator: bool
     """Whether the directory said that they hold a role which may approve apps."""
     created_at: datetime
+    authenticated_at: datetime | None = None
+    """When the person proved who they are; None: Microsoft did not say."""
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether they proved who they are a moment ago, as an act on everybody needs (SR-57)."""
+        return self.authenticated_at is not None and now - self.authenticated_at <= STEP_UP_LIFE
 
     def is_live(self, now: datetime) -> bool:
         """Whether the session still counts."""
@@ -79,6 +86,8 @@ class TrustSignIn:
 
     session: TrustSession
     secret: Secret
+    is_step_up: bool
+    """Whether it was begun for an act that needs a fresh sign-in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +121,10 @@ class TrustView:
     tenant: Tenant
     rows: tuple[TrustRow, ...]
     next_cursor: str | None
+
+
+class StepUpRequired(PermissionDenied):
+    """The person has to sign in once more before this (SR-57)."""
 
 
 class TrustSessionStore(Protocol):
@@ -173,8 +186,12 @@ class TrustService:
         self._registrations = registrations
         self._connections = connections
 
-    async def begin(self, *, browser_secret: Secret) -> StartedFlow:
-        """Return the address at Microsoft to send the browser to."""
+    async def begin(self, *, browser_secret: Secret, fresh: bool = False) -> StartedFlow:
+        """Return the address at Microsoft to send the browser to.
+
+        Args:
+            fresh: Microsoft must ask for the sign-in again, whoever is signed in there (SR-57).
+        """
         registration = next(
             (each for each in self._registrations if AccessMethod.GRAPH in each.methods),
             next(iter(self._registrations)),
@@ -185,8 +202,9 @@ class TrustService:
             authority="organizations",
             scopes=SCOPES,
             browser_secret=browser_secret,
-            subject={},
-            prompt="select_account",
+            subject={"fresh": "yes"} if fresh else {},
+            prompt="login" if fresh else "select_account",
+            most_age_seconds=int((STEP_UP_LIFE if fresh else SESSION_ABSOLUTE_LIFE).total_seconds()),
         )
 
     async def finish(
@@ -216,11 +234,15 @@ class TrustService:
         except ArrivalRefused as refusal:
             raise await self._refused(refusal.reason or "unknown", actor, refusal.claims) from refusal
         claims, tokens = arrival.claims, arrival.tokens
+        is_step_up = "fresh" in arrival.request.subject
+        if is_step_up and not _proved_just_now(claims, self._clock.now()):
+            raise await self._refused("not_fresh", actor, claims)
         evidence = Evidence(claims, tokens.scopes, await self._directory_facts(claims, tokens.access_token))
         async with self._transactions() as tx:
             tenant = await _bound_tenant(tx, claims.identity.cloud, claims.identity.tenant_id)
             if tenant is not None:
-                return await self._begin_session(tx, tenant, claims, evidence, actor)
+                signed_in = await self._begin_session(tx, tenant, claims, evidence, actor)
+                return replace(signed_in, is_step_up=is_step_up)
         raise await self._refused("wrong_tenant", actor, claims)
 
     async def find(self, secret: Secret) -> TrustSession | None:
@@ -280,7 +302,10 @@ class TrustService:
 
         Raises:
             PermissionDenied: The person has no role that may approve apps. Audited.
+            StepUpRequired: They did not prove who they are within five minutes.
         """
+        if session.is_administrator and not session.is_fresh(self._clock.now()):
+            raise StepUpRequired("Sign in again, then go on.")
         who = acting(session, actor)
         async with self._transactions() as tx:
             await tx.audit.record(
@@ -342,6 +367,7 @@ class TrustService:
             username=claims.username,
             is_administrator=evidence.has_consenting_role,
             created_at=self._clock.now(),
+            authenticated_at=claims.authenticated_at,
         )
         await tx.trust_sessions.add(session)
         sees = "as an administrator" if session.is_administrator else "for their own connection"
@@ -352,7 +378,7 @@ class TrustService:
             organization_id=session.organization_id,
             detail={"tenant_id": session.tenant_id},
         )
-        return TrustSignIn(session, secret)
+        return TrustSignIn(session, secret, is_step_up=False)
 
     async def _refused(self, reason: str, actor: Actor, claims: SignedClaims | None) -> PermissionDenied:
         async with self._transactions() as tx:
@@ -370,6 +396,12 @@ class TrustService:
 def acting(session: TrustSession, actor: Actor) -> Actor:
     """Return the person of a session as the actor of what they do."""
     return replace(actor, kind=ActorKind.PERSON, id=session.object_id, name=session.name)
+
+
+def _proved_just_now(claims: SignedClaims, now: datetime) -> bool:
+    # The request asked for it, but whoever holds the browser can change the request.
+    proved_at = claims.authenticated_at
+    return proved_at is not None and now - proved_at <= STEP_UP_LIFE
 
 
 async def _bound_tenant(tx: TrustTransaction, cloud: str, tenant_id: str) -> Tenant | None:

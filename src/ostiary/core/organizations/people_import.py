@@ -200,6 +200,9 @@ class PeopleImport:
             await tx.members.add(member)
         else:
             await tx.members.save(member)
+            if before.role is not member.role:
+                await tx.console_sessions.end_all_of(member.id, at=self._clock.now())
+                await tx.one_time_links.withdraw_all_of(member.id, at=self._clock.now())
             subject = {"organization_id": member.organization_id, "member_id": member.id}
             if before.licensed and not member.licensed:
                 await tx.jobs.enqueue(LICENCES_TAKEN_JOB, subject)

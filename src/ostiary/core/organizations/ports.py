@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from ostiary.core.audit.ports import AuditTrail
@@ -83,6 +84,18 @@ class MemberStore(Protocol):
     async def count_licensed(self, organization_id: str) -> int: ...
 
 
+class MemberSessions(Protocol):
+    """Ends console sessions. Satisfied by the store of ``access``, which stands above this feature."""
+
+    async def end_all_of(self, subject_id: str, *, at: datetime) -> int: ...
+
+
+class MemberLinks(Protocol):
+    """Withdraws sign-in links. Satisfied by the store of ``access``, too."""
+
+    async def withdraw_all_of(self, subject_id: str, *, at: datetime) -> int: ...
+
+
 class OrganizationTransaction(Protocol):
     """What one transaction of organizations can reach."""
 
@@ -94,3 +107,7 @@ class OrganizationTransaction(Protocol):
     def audit(self) -> AuditTrail: ...
     @property
     def jobs(self) -> JobQueue: ...
+    @property
+    def console_sessions(self) -> MemberSessions: ...
+    @property
+    def one_time_links(self) -> MemberLinks: ...

@@ -257,6 +257,9 @@ class OrganizationService:
                     )
             changed = replace(member, role=role)
             await transaction.members.save(changed)
+            # A role that comes back later must not find an old session or link that still works (SR-65).
+            await transaction.console_sessions.end_all_of(member_id, at=self._clock.now())
+            await transaction.one_time_links.withdraw_all_of(member_id, at=self._clock.now())
             await transaction.audit.record(
                 "member.role_changed",
                 f"{member.display_name} is now "

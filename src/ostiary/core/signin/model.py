@@ -108,6 +108,12 @@ class SignedClaims:
     """``wids``; often absent, so its absence proves nothing (SR-18)."""
     is_guest: bool = False
     login_hint: str | None = None
+    authenticated_at: datetime | None = None
+    """``auth_time``: when the person last proved who they are. Told only where a greatest age was asked for."""
+    authentication_methods: frozenset[str] = frozenset()
+    """``amr``, such as ``pwd``, ``mfa``; absent unless the registration has it as an optional claim."""
+    authentication_contexts: frozenset[str] = frozenset()
+    """``acrs``: the Conditional Access contexts that the sign-in satisfied, such as ``c1``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,16 @@ class AuthorizationServer(Protocol):
         prompt: str | None = None,
         login_hint: str | None = None,
         domain_hint: str | None = None,
+        most_age_seconds: int | None = None,
+        authentication_context: str | None = None,
     ) -> str:
-        """Return the ``/authorize`` address (code, query, S256). ``prompt=consent`` is refused with ValueError."""
+        """Return the ``/authorize`` address (code, query, S256). ``prompt=consent`` is refused with ValueError.
+
+        Args:
+            most_age_seconds: Somebody who proved who they are longer ago has to do so again, and the ID token
+                tells when it was.
+            authentication_context: Conditional Access context that the sign-in has to satisfy.
+        """
         ...
 
     def admin_consent_url(

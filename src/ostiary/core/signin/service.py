@@ -70,6 +70,8 @@ class SignInService:
         prompt: str | None = None,
         login_hint: str | None = None,
         domain_hint: str | None = None,
+        most_age_seconds: int | None = None,
+        authentication_context: str | None = None,
     ) -> StartedFlow:
         """Store a pending request and return the address at Microsoft to send this browser to.
 
@@ -77,6 +79,7 @@ class SignInService:
             authority: A tenant id, or ``organizations``.
             browser_secret: Value of the browser's own cookie; the return must come with the same one.
             subject: Ids of what the flow is for; handed back by :meth:`consume`.
+            most_age_seconds: As of ``AuthorizationServer.authorize_url``; likewise ``authentication_context``.
         """
         registration = self._registration(registration_id)
         redirect_uri = self._addresses.redirect_uri(kind, registration_id)
@@ -118,6 +121,8 @@ class SignInService:
                 prompt=prompt,
                 login_hint=login_hint,
                 domain_hint=domain_hint,
+                most_age_seconds=most_age_seconds,
+                authentication_context=authentication_context,
             )
         return StartedFlow(request_id=request.id, url=url)
 

@@ -15,6 +15,7 @@ from ostiary.core.kernel.errors import InvalidRequest
 from ostiary.core.organizations.model import Organization
 from ostiary.core.reasons.explain import Explanation, explain
 from ostiary.core.reasons.model import Where
+from ostiary.core.tenants.model import Tenant
 from ostiary.entrypoints.console.shell import recently_signed_in, render_console
 from ostiary.entrypoints.console.tenant_rows import ConsentCell, TenantRow, tenant_rows
 from ostiary.entrypoints.web.context import actor, organization_id, principal, services
@@ -140,18 +141,21 @@ async def show_tenant(request: Request, tenant_key: str, confirm: str = "", unan
         records=history.items,
         confirming=bool(confirm) and row.is_pending,
         is_fresh=recently_signed_in(request),
+        is_from_there=_is_from(request, tenant),
         unanswered=bool(unanswered),
         form_targets=[sign_in_origin(request)],
     )
 
 
-@router.post("/console/approval/{tenant_key}/confirm", dependencies=[requires(Permission.CONSOLE_MANAGE)])
+@router.post(
+    "/console/approval/{tenant_key}/confirm", dependencies=[requires(Permission.CONSOLE_MANAGE, fresh=True)]
+)
 async def confirm_tenant(request: Request, tenant_key: str) -> Response:
-    """Bind a tenant on the admin's word, given with a fresh sign-in (SR-57)."""
+    """Bind a tenant on the word of an admin who just signed in from that very tenant (SR-16, ADR 0008)."""
     path = f"/console/approval/{tenant_key}"
     own = organization_id(request)
     tenant = await services(request).tenants.get(tenant_key, organization_id=own)
-    if not recently_signed_in(request):
+    if not _is_from(request, tenant):
         return see_other(f"{path}?confirm=1")
     await services(request).consent.confirm_tenant(tenant.id, organization_id=own, actor=actor(request))
     return see_other(path)
@@ -166,6 +170,11 @@ async def check_tenant(request: Request, tenant_key: str) -> Response:
         cloud=tenant.cloud, tenant_id=tenant.tenant_id
     )
     return see_other(f"/console/approval/{tenant.id}" + ("" if answered else "?unanswered=1"))
+
+
+def _is_from(request: Request, tenant: Tenant) -> bool:
+    """Whether the caller signed in from this tenant. Whoever did not proves nothing about it."""
+    return principal(request).home_tenant_id == tenant.tenant_id
 
 
 async def _page(

@@ -14,6 +14,7 @@ from ostiary.core.consent.model import ConsentState
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.ids import parse_reference
 from ostiary.core.organizations.model import MemberRole, Organization
+from ostiary.core.tenants.model import BindingState
 from ostiary.entrypoints.console.health_bar import health_bar, spoken
 from ostiary.entrypoints.console.shell import render_operator
 from ostiary.entrypoints.web.context import actor, principal, services
@@ -125,7 +126,7 @@ async def stop_viewing(request: Request) -> Response:
 
 @router.post(
     "/operator/customers/{organization_id}/admins/{member_id}/link",
-    dependencies=[requires(Permission.OPERATOR_MANAGE)],
+    dependencies=[requires(Permission.OPERATOR_MANAGE, fresh=True)],
 )
 async def invite_admin(request: Request, organization_id: str, member_id: str) -> Response:
     """Make an admin's one-time sign-in link and show it this once."""
@@ -145,7 +146,21 @@ async def invite_admin(request: Request, organization_id: str, member_id: str) -
     )
 
 
-@router.post("/operator/unclaimed/{reference}", dependencies=[requires(Permission.OPERATOR_MANAGE)])
+@router.post(
+    "/operator/customers/{organization_id}/tenants/{tenant_key}/confirm",
+    dependencies=[requires(Permission.OPERATOR_MANAGE, fresh=True)],
+)
+async def confirm_tenant(request: Request, organization_id: str, tenant_key: str) -> Response:
+    """Bind a tenant that nothing else proves to be the customer's (SR-16, ADR 0008)."""
+    await services(request).consent.confirm_tenant(
+        tenant_key, organization_id=organization_id, actor=actor(request)
+    )
+    return see_other(f"/operator/customers/{organization_id}")
+
+
+@router.post(
+    "/operator/unclaimed/{reference}", dependencies=[requires(Permission.OPERATOR_MANAGE, fresh=True)]
+)
 async def claim(request: Request, reference: str, customer: Annotated[str, Form(max_length=130)]) -> Response:
     """Give an approval that fits no customer to one."""
     at = services(request)
@@ -211,6 +226,8 @@ async def _customer(
 ) -> Response:
     at = services(request)
     organization = await at.organizations.get(organization_id)
+    async with at.transactions() as transaction:
+        tenants = await transaction.tenants.list_for(organization.id)
     admins = await at.organizations.list_members(
         organization_id=organization_id, role=MemberRole.ORGANIZATION_ADMIN, limit=50
     )
@@ -222,6 +239,7 @@ async def _customer(
         section="customers",
         status_code=status_code,
         row=await _row(at, organization),
+        pending=[tenant for tenant in tenants if tenant.binding is BindingState.PENDING],
         admins=admins.items,
         freeze=freeze,
         problem=problem,

@@ -46,7 +46,7 @@ async def show_new(request: Request, target: Annotated[str, Query(max_length=130
     return await _confirm(request, scope, target_id)
 
 
-@router.post("/operator/freezes", dependencies=[requires(Permission.OPERATOR_MANAGE)])
+@router.post("/operator/freezes", dependencies=[requires(Permission.OPERATOR_MANAGE, fresh=True)])
 async def freeze(
     request: Request,
     scope: Annotated[FreezeScope, Form()],
@@ -62,7 +62,7 @@ async def freeze(
     return see_other("/operator/freezes?done=frozen")
 
 
-@router.post("/operator/freezes/lift", dependencies=[requires(Permission.OPERATOR_MANAGE)])
+@router.post("/operator/freezes/lift", dependencies=[requires(Permission.OPERATOR_MANAGE, fresh=True)])
 async def lift(
     request: Request,
     scope: Annotated[FreezeScope, Form()],

@@ -18,7 +18,8 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.post(
-    "/operator/customers/{organization_id}/export", dependencies=[requires(Permission.OPERATOR_MANAGE)]
+    "/operator/customers/{organization_id}/export",
+    dependencies=[requires(Permission.OPERATOR_MANAGE, fresh=True)],
 )
 async def export_customer(request: Request, organization_id: str) -> Response:
     """Send everything stored about a customer."""
@@ -38,7 +39,8 @@ async def show_erase(request: Request, organization_id: str) -> Response:
 
 
 @router.post(
-    "/operator/customers/{organization_id}/erase", dependencies=[requires(Permission.OPERATOR_MANAGE)]
+    "/operator/customers/{organization_id}/erase",
+    dependencies=[requires(Permission.OPERATOR_MANAGE, fresh=True)],
 )
 async def erase(
     request: Request, organization_id: str, typed: Annotated[str, Form(max_length=400)] = ""

@@ -17,7 +17,7 @@ from ostiary.entrypoints.web.permissions import requires
 router = APIRouter(include_in_schema=False)
 
 
-@router.post("/console/settings/export", dependencies=[requires(Permission.CONSOLE_MANAGE)])
+@router.post("/console/settings/export", dependencies=[requires(Permission.CONSOLE_MANAGE, fresh=True)])
 async def export_organization(request: Request) -> Response:
     """Send everything stored about the organization and its people."""
     at = services(request)
@@ -26,7 +26,9 @@ async def export_organization(request: Request) -> Response:
     return await export_answer(rows, file_name=f"{organization.id}.json")
 
 
-@router.post("/console/members/{member_id}/export", dependencies=[requires(Permission.CONSOLE_MANAGE)])
+@router.post(
+    "/console/members/{member_id}/export", dependencies=[requires(Permission.CONSOLE_MANAGE, fresh=True)]
+)
 async def export_member(request: Request, member_id: str) -> Response:
     """Send everything stored about one person."""
     own = organization_id(request)
@@ -36,7 +38,8 @@ async def export_member(request: Request, member_id: str) -> Response:
 
 
 @router.post(
-    "/console/connections/{connection_id}/export", dependencies=[requires(Permission.CONSOLE_MANAGE)]
+    "/console/connections/{connection_id}/export",
+    dependencies=[requires(Permission.CONSOLE_MANAGE, fresh=True)],
 )
 async def export_connection(request: Request, connection_id: str) -> Response:
     """Send everything stored about one mailbox."""
@@ -52,7 +55,9 @@ async def show_erase_member(request: Request, member_id: str) -> Response:
     return await _ask_for_member(request, member_id)
 
 
-@router.post("/console/members/{member_id}/erase", dependencies=[requires(Permission.CONSOLE_MANAGE)])
+@router.post(
+    "/console/members/{member_id}/erase", dependencies=[requires(Permission.CONSOLE_MANAGE, fresh=True)]
+)
 async def erase_member(
     request: Request, member_id: str, typed: Annotated[str, Form(max_length=400)] = ""
 ) -> Response:
@@ -75,7 +80,10 @@ async def show_erase_connection(request: Request, connection_id: str) -> Respons
     return await _ask_for_connection(request, connection_id)
 
 
-@router.post("/console/connections/{connection_id}/erase", dependencies=[requires(Permission.CONSOLE_MANAGE)])
+@router.post(
+    "/console/connections/{connection_id}/erase",
+    dependencies=[requires(Permission.CONSOLE_MANAGE, fresh=True)],
+)
 async def erase_connection(
     request: Request, connection_id: str, typed: Annotated[str, Form(max_length=400)] = ""
 ) -> Response:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
-from ostiary.core.access.model import STEP_UP_LIFE, Permission, Role
+from ostiary.core.access.model import Permission, Role
 from ostiary.core.connections.freeze import Freeze
 from ostiary.core.organizations.model import Organization
 from ostiary.entrypoints.web.context import find_principal, organization_id, principal, services
@@ -93,9 +93,7 @@ def render_operator(
 def recently_signed_in(request: Request) -> bool:
     """Whether the caller signed in a moment ago, as a sensitive act asks for (SR-57)."""
     caller = find_principal(request)
-    if caller is None or caller.signed_in_at is None:
-        return False
-    return services(request).clock.now() - caller.signed_in_at <= STEP_UP_LIFE
+    return caller is not None and caller.is_fresh(services(request).clock.now())
 
 
 def recent_moment(value: datetime, now: datetime) -> str:

@@ -21,6 +21,7 @@ from ostiary.entrypoints.web.browser import COOKIE as BROWSER_COOKIE
 from ostiary.entrypoints.web.browser import browser_secret
 from ostiary.entrypoints.web.context import actor, principal, services
 from ostiary.entrypoints.web.cookies import drop_cookie, read_cookie, set_cookie
+from ostiary.entrypoints.web.held_form import PAGE, find_held
 from ostiary.entrypoints.web.permissions import SESSION_COOKIE, requires
 from ostiary.entrypoints.web.rate_limits import count_guess, limited
 from ostiary.entrypoints.web.sign_in_host import sign_in_host, sign_in_origin
@@ -50,6 +51,16 @@ _OWN_WORDS: Final = {
         "Sign in with the account that your own organization gave you.",
         "You",
     ),
+    "not_fresh": ProblemWords(
+        "Microsoft didn’t ask you to sign in again",
+        "Something on the way let you pass with an older sign-in.",
+        "You: try again, and type your password when Microsoft asks for it",
+    ),
+    "mfa_needed": ProblemWords(
+        "Operators sign in with more than a password",
+        "Microsoft didn’t say that you passed a second check, such as your phone.",
+        "You, with the button below; if that doesn’t help, whoever looks after your own directory",
+    ),
 }
 
 LINK_COOKIE: Final = "__Host-ostiary-console-link"
@@ -66,17 +77,24 @@ async def show_sign_in(request: Request, next: str = "", problem: str = "", ende
         sign_in_host=sign_in_host(request),
         next_path=_console_path(next) or "",
         words=_problem_words(request, problem),
+        as_operator=problem == "mfa_needed",
         ended=bool(ended),
     )
 
 
 @router.post("/console/sign-in", dependencies=[requires(Permission.PUBLIC), limited(LimitedAct.SIGN_IN)])
 async def start_sign_in(
-    request: Request, next_path: Annotated[str, Form()] = "", fresh: Annotated[bool, Form()] = False
+    request: Request,
+    next_path: Annotated[str, Form()] = "",
+    fresh: Annotated[bool, Form()] = False,
+    as_operator: Annotated[bool, Form()] = False,
 ) -> Response:
     """Go to Microsoft."""
     flow = await services(request).access.console.begin(
-        browser_secret=browser_secret(request), next_path=_console_path(next_path), fresh=fresh
+        browser_secret=browser_secret(request),
+        next_path=_console_path(next_path),
+        fresh=fresh,
+        as_operator=as_operator,
     )
     return see_other(flow.url)
 
@@ -140,20 +158,21 @@ async def show_link(request: Request) -> Response:
         sign_in_host=sign_in_host(request),
         link=link,
         for_operator=link.role is Role.OPERATOR,
+        only_microsoft=services(request).access.console.operators_need_microsoft,
         organization=organization,
     )
 
 
 @router.post("/console/link", dependencies=[requires(Permission.PUBLIC), limited(LimitedAct.SIGN_IN)])
-async def use_link(request: Request) -> Response:
-    """Use the link: an operator is in, an admin goes to Microsoft."""
+async def use_link(request: Request, microsoft: Annotated[bool, Form()] = False) -> Response:
+    """Use the link: an operator is in, an admin goes to Microsoft, and an operator who wants to or has to."""
     access = services(request).access
     secret = _link_secret(request)
     link = None if secret is None else await access.find_link(secret)
     if secret is None or link is None:
         await count_guess(request)
         return render(request, "console/link_expired.html", status_code=404)
-    if link.role is not Role.OPERATOR:
+    if link.role is not Role.OPERATOR or microsoft or access.console.operators_need_microsoft:
         flow = await access.console.begin(
             browser_secret=browser_secret(request), next_path=None, link_secret=secret
         )
@@ -161,7 +180,8 @@ async def use_link(request: Request) -> Response:
     signed_in = await access.use_operator_link(
         secret, replaces=_session_secret(request), actor=actor(request)
     )
-    answer = see_other("/operator")
+    held = find_held(request, signed_in.session.subject_id)
+    answer = see_other("/operator" if held is None else PAGE)
     drop_cookie(answer, LINK_COOKIE)
     return _with_session(answer, signed_in)
 

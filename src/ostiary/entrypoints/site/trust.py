@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Request, Response
 
 from ostiary.core.access.model import Permission
 from ostiary.core.access.rate_limits import LimitedAct
-from ostiary.core.connections.trust import TRUST_SESSION_LIFE, TrustSession
+from ostiary.core.connections.trust import TRUST_SESSION_LIFE, StepUpRequired, TrustSession
 from ostiary.core.kernel.errors import FlowRejected, NotFound, PermissionDenied, TemporarilyUnavailable
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.reasons.catalogue import find_reason
@@ -52,6 +52,12 @@ def _own_words(problem: str, vendor: str) -> ProblemWords | None:
             "You may have picked another account.",
             "You, by signing in with another account",
         )
+    if problem == "not_fresh":
+        return ProblemWords(
+            "Microsoft didn’t ask you to sign in again",
+            "Something on the way let you pass with an older sign-in.",
+            "You: try again, and type your password when Microsoft asks for it",
+        )
     return None
 
 
@@ -83,9 +89,9 @@ async def show_trust(request: Request, problem: str = "", cursor: str = "", done
 
 
 @router.post("/trust/sign-in", dependencies=[*_PUBLIC, limited(LimitedAct.SIGN_IN)])
-async def start(request: Request) -> Response:
+async def start(request: Request, fresh: Annotated[bool, Form()] = False) -> Response:
     """Go to Microsoft."""
-    flow = await services(request).trust.begin(browser_secret=browser_secret(request))
+    flow = await services(request).trust.begin(browser_secret=browser_secret(request), fresh=fresh)
     return see_other(flow.url)
 
 
@@ -104,7 +110,7 @@ async def come_back(request: Request, registration_id: str) -> Response:
         if isinstance(refusal, FlowRejected):
             await count_guess(request)
         return see_other(f"/trust?problem={quote(refusal.reason or 'unknown')}")
-    answer = see_other("/trust")
+    answer = see_other("/trust/disconnect-all" if signed_in.is_step_up else "/trust")
     set_cookie(answer, COOKIE, signed_in.secret.reveal(), life=TRUST_SESSION_LIFE)
     return answer
 
@@ -154,7 +160,10 @@ async def disconnect_all(request: Request, domain: Annotated[str, Form(max_lengt
         tenant = (await services(request).trust.view(session)).tenant
         if domain.strip().lower() != tenant.primary_domain.lower():
             return await _all_page(request, session, typed=domain)
-    count = await services(request).trust.disconnect_all(session, actor=actor(request))
+    try:
+        count = await services(request).trust.disconnect_all(session, actor=actor(request))
+    except StepUpRequired:
+        return see_other("/trust/disconnect-all")
     return see_other(f"/trust?done={count}")
 
 
@@ -180,6 +189,7 @@ async def _all_page(request: Request, session: TrustSession, *, typed: str | Non
         count=len(view.rows),
         has_more=view.next_cursor is not None,
         typed=typed,
+        is_fresh=session.is_fresh(services(request).clock.now()),
     )
 
 

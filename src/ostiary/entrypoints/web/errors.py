@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ostiary.core.access.model import Role
 from ostiary.core.kernel.errors import (
     AccessBlocked,
     Conflict,
@@ -34,7 +35,9 @@ from ostiary.core.kernel.errors import (
     VersionChanged,
 )
 from ostiary.entrypoints.web.addresses import is_below
-from ostiary.entrypoints.web.context import request_id
+from ostiary.entrypoints.web.context import principal, request_id
+from ostiary.entrypoints.web.held_form import PAGE, HeldForm, hold
+from ostiary.entrypoints.web.sign_in_host import sign_in_origin
 from ostiary.entrypoints.web.templates import render, see_other, sign_in_path
 
 log = structlog.get_logger("ostiary.web")
@@ -98,6 +101,14 @@ class SignInNeeded(Exception):
     def __init__(self, area: Literal["console", "api"]) -> None:
         super().__init__(area)
         self.area = area
+
+
+class StepUpNeeded(Exception):
+    """The caller has to prove once more who they are before this form is sent (SR-57)."""
+
+    def __init__(self, held: HeldForm) -> None:
+        super().__init__("step up")
+        self.held = held
 
 
 def status_of(error: OstiaryError) -> int:
@@ -228,6 +239,29 @@ async def ask_to_sign_in(request: Request, error: Exception) -> Response:
     return see_other(sign_in_path(here))
 
 
+async def ask_for_proof(request: Request, error: Exception) -> Response:
+    """Lead a person to Microsoft and back, with what they were about to send."""
+    assert isinstance(error, StepUpNeeded)  # noqa: S101
+    caller = principal(request)
+    is_operator = caller.role is Role.OPERATOR
+    home = "/operator" if is_operator else "/console"
+
+    def page(is_held: bool) -> Response:
+        return render(
+            request,
+            "console/step_up.html",
+            status_code=403,
+            form_targets=[sign_in_origin(request)],
+            is_held=is_held,
+            is_operator=is_operator,
+            next_path=PAGE if is_held else home,
+            home=home,
+        )
+
+    answer = page(is_held=True)
+    return answer if hold(answer, error.held) else page(is_held=False)
+
+
 async def slow_down(request: Request, error: Exception) -> Response:
     """Answer a caller that tries too often."""
     assert isinstance(error, RateLimited)  # noqa: S101
@@ -254,6 +288,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, show_http_failure)
     app.add_exception_handler(RequestValidationError, show_invalid_fields)
     app.add_exception_handler(SignInNeeded, ask_to_sign_in)
+    app.add_exception_handler(StepUpNeeded, ask_for_proof)
     app.add_exception_handler(RateLimited, slow_down)
 
 

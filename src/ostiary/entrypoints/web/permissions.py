@@ -15,7 +15,8 @@ from ostiary.core.kernel.secret import Secret
 from ostiary.entrypoints.web.browser import verify_form
 from ostiary.entrypoints.web.context import actor, client_ip, services
 from ostiary.entrypoints.web.cookies import read_cookie
-from ostiary.entrypoints.web.errors import SignInNeeded
+from ostiary.entrypoints.web.errors import SignInNeeded, StepUpNeeded
+from ostiary.entrypoints.web.held_form import read_form
 from ostiary.entrypoints.web.rate_limits import count_guess
 
 SESSION_COOKIE: Final = "__Host-ostiary-session"
@@ -37,9 +38,10 @@ _READING: Final = frozenset(
 class Requirement:
     """The check behind :func:`requires`."""
 
-    def __init__(self, permission: Permission, *, form: bool) -> None:
+    def __init__(self, permission: Permission, *, form: bool, fresh: bool) -> None:
         self.permission = permission
         self.form = form
+        self.fresh = fresh
 
     async def __call__(self, request: Request) -> None:
         caller = await _authenticate(request, self.permission)
@@ -50,19 +52,24 @@ class Requirement:
                 raise PermissionDenied("You are signed in, but this isn’t yours to see or change.")
         if self.form and request.method not in SAFE_METHODS:
             await verify_form(request)
+        if self.fresh and caller is not None and not caller.is_fresh(services(request).clock.now()):
+            # After the anti-forgery token: nobody else's form is held for this person to send.
+            raise StepUpNeeded(await read_form(request, caller.id))
 
 
-def requires(permission: Permission, *, form: bool | None = None) -> params.Depends:
+def requires(permission: Permission, *, form: bool | None = None, fresh: bool = False) -> params.Depends:
     """Declare the one permission of a route.
 
     Args:
         permission: ``PUBLIC`` for pages that guard themselves by a link, session secret or browser binding.
         form: Whether changing requests come from our own pages and need the anti-forgery token. By default
             they do, except for the API, whose callers carry a key and no cookie.
+        fresh: The person must have proved who they are within five minutes (SR-57). One who did not is led to
+            Microsoft and back to the form as it was.
     """
     return cast(
         params.Depends,
-        Depends(Requirement(permission, form=permission not in _API if form is None else form)),
+        Depends(Requirement(permission, form=permission not in _API if form is None else form, fresh=fresh)),
     )
 
 
@@ -142,6 +149,16 @@ def permission_table(app: FastAPI) -> dict[tuple[str, str], Permission]:
             raise RouteWithoutPermission(f"{path} changes things but asks only for {permission}")
         table.update(dict.fromkeys(((method, path) for method in sorted(methods)), permission))
     return table
+
+
+def fresh_acts(app: FastAPI) -> set[tuple[str, str]]:
+    """Return every (method, path) that asks for a fresh proof of who the person is."""
+    found: set[tuple[str, str]] = set()
+    for context in iter_route_contexts(app.routes):
+        declared = _requirements(cast("Sequence[Any]", context.dependencies))
+        if any(requirement.fresh for requirement in declared):
+            found.update((method, context.path or "") for method in context.methods or set())
+    return found
 
 
 def _requirements(dependencies: Sequence[Any]) -> list[Requirement]:
