@@ -13,7 +13,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
 from ostiary.bootstrap import Services
 from ostiary.core.audit.model import SYSTEM
@@ -259,6 +259,15 @@ def told(
         await walker.tell(said, number=code if number else None)
 
     return stop
+
+
+async def microsoft_was_down_a_while(walker: Walker) -> None:
+    """Trying again is offered after half a minute, by itself where there is script, and by a link where not."""
+    await returned("microsoft_down")(walker)
+    await expect(walker.page.get_by_role("timer")).to_be_visible()
+    await expect(walker.page.get_by_role("button", name="Try again")).to_have_count(0)
+    walker.move_time(timedelta(seconds=30))
+    await press(walker.page.get_by_role("link", name="Look again"))
 
 
 async def cancelled(walker: Walker) -> None:
@@ -746,7 +755,7 @@ WALKS = (
         "The problem is on Microsoft’s side.",
         "Nobody at Harbour & Vale.",
         "Try again",
-        returned("microsoft_down"),
+        microsoft_was_down_a_while,
         connects,
         "AADSTS90033",
     ),

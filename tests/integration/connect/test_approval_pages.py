@@ -10,6 +10,8 @@ from ostiary.core.approvals.model import ApprovalRequestState
 from ostiary.core.connections.model import ConnectionStatus
 from ostiary.core.kernel.access_method import AccessMethod
 
+from ..connect_world import Browser
+
 TOM = "tom.ellis@harbourvale.example"
 PRIYA = "priya.nair@harbourvale.example"
 Company = Any
@@ -175,3 +177,47 @@ async def test_the_form_needs_a_session_and_a_lack_of_approval(company: Company)
 def current_step(page) -> str:
     (step,) = page.tree.xpath("//li[@aria-current='step']//h3")
     return " ".join(step.text_content().split())
+
+
+async def test_an_administrator_goes_on_without_the_calendar_and_those_who_wait_may_too(
+    company: Company,
+) -> None:
+    waiting = await ask(company)
+    company.emulator.set_scenario("harbourvale.example", "missing_permission")
+    link = next(
+        word
+        for word in waiting.tree.get_element_by_id("message").text_content().split()
+        if "/admin-consent/l/" in word
+    )
+    priya = Browser(company.browser.client, company.browser.site)
+    page = await priya.press(await priya.open(link), "Connect email and calendar - Graph")
+    done = await priya.sign_in(page, PRIYA)
+    assert done.h1 == "Approved, but 1 permission is missing"
+    assert "can connect email already. Only calendar has to wait." in " ".join(done.text.split())
+    went_on = await priya.press(done, "Continue without calendar")
+    assert "We go on without calendar." in went_on.text
+    assert (await priya.open(went_on.url)).status == 200
+    # The one who waits sees it, goes on, and waits for the rest.
+    page = await company.browser.open(waiting.url)
+    text = " ".join(page.tree.text_content().split())
+    assert "Harbour & Vale has approved Larkspur for email, but not for calendar yet." in text
+    back = await company.browser.sign_in(await company.browser.press(page, "Continue without calendar"), TOM)
+    connection = await company.confirm(back)
+    assert (connection.mail, connection.calendar) == (True, False)
+    assert connection.left_out_reason == "missing_permission"
+    (request,) = await requests(company)
+    assert request.is_open
+    async with company.app.transactions() as tx:
+        records = await tx.audit.page(organization_id="org_1", what_prefix="consent.went_on_without")
+    assert len(records.items) == 1
+
+
+async def test_going_on_without_needs_the_browser_that_approved(company: Company) -> None:
+    await company.browser.open("/admin-consent")
+    page = await company.browser.open("/admin-consent/own-way")
+    form = next(form for form in page.tree.forms if "check-now" in form.get("action"))
+    token = {name: value for name, value in form.form_values() if name != "api"}
+    answer = await company.browser.open(
+        "/admin-consent/without/CN-0000-0001", data=token, headers={"Sec-Fetch-Site": "same-origin"}
+    )
+    assert answer.status == 404

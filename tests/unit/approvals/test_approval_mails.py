@@ -15,7 +15,13 @@ from ostiary.core.audit.model import SYSTEM
 from ostiary.core.consent.model import ConsentAttempt, ConsentState
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import MovableClock
-from ostiary.core.kernel.errors import InvalidRequest, NotFound, PermissionDenied, TemporarilyUnavailable
+from ostiary.core.kernel.errors import (
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    PermissionDenied,
+    TemporarilyUnavailable,
+)
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.notices.model import Link, OutgoingMail
 from ostiary.core.notices.ports import MailRefused
@@ -406,3 +412,48 @@ async def test_who_waited_for_something_else_hears_of_the_approval_they_asked_fo
     await world.approvals.progress.announce(made.id)
     (mail,) = await world.deliver()
     assert mail.to.address == "p2@harbourvale.example"
+
+
+async def test_going_on_without_one_part_mails_those_who_wait_for_the_other_once(
+    world: World, clock: MovableClock
+) -> None:
+    request = await ask(world)
+    await ask(world, "mem_2", mail=False)
+    await world.deliver()
+    partial = await attempt(
+        world,
+        clock,
+        state=ConsentState.PARTIAL,
+        granted_scopes=("Mail.ReadWrite", "Mail.Send", "MailboxSettings.Read", "User.Read"),
+    )
+    for _ in range(2):
+        left_out = await world.approvals.partial.go_on_without(
+            partial.reference, browser_secret=BROWSERS["mem_1"], actor=SYSTEM
+        )
+        assert left_out.label == "calendar"
+    (mail,) = await world.deliver()
+    assert mail.to.address == "p1@harbourvale.example"
+    assert "for email, but not for calendar yet. You can connect email now" in words(mail)
+    assert f"/connect/approval/{request.id}" in words(mail)
+    assert (await current(world)).is_open
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"state": ConsentState.VERIFIED},
+        {"state": ConsentState.PARTIAL, "granted_scopes": ("Mail.ReadWrite", "User.Read")},
+    ],
+)
+async def test_there_is_no_going_on_where_nothing_or_too_much_is_missing(
+    world: World, clock: MovableClock, changes: dict[str, object]
+) -> None:
+    made = await attempt(world, clock, **changes)
+    with pytest.raises(Conflict):
+        await world.approvals.partial.go_on_without(
+            made.reference, browser_secret=BROWSERS["mem_1"], actor=SYSTEM
+        )
+    with pytest.raises(NotFound):
+        await world.approvals.partial.go_on_without(
+            made.reference, browser_secret=BROWSERS["mem_2"], actor=SYSTEM
+        )

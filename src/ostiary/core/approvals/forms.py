@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from ostiary.core.approvals.model import REASON_LIMIT, ApprovalRequest, Waiter
+from ostiary.core.consent.features import Feature
 from ostiary.core.consent.links import IssuedLink
 from ostiary.core.kernel.errors import InvalidRequest
 from ostiary.core.notices.model import Notice
@@ -41,6 +42,8 @@ class ApprovalView:
     """An administrator pressed the button on our page and has not finished yet."""
     unfinished_at: datetime | None
     """When the administrator went to Microsoft, if nobody has come back for ten minutes."""
+    left_out: Feature | None
+    """What the organization's approval, which is incomplete, is known not to be enough for."""
     delivery: Notice | None
     """The newest mail to the administrator, where we sent one."""
     message_link: IssuedLink | None

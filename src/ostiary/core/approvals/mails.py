@@ -50,6 +50,11 @@ def write_can_connect(notice: Notice, vendor: Vendor, link: Secret | None) -> Me
             f"{vendor.name} now appears in the Microsoft 365 of {organization}. Microsoft doesn’t tell us whether "
             "everything was approved; trying is enough to find out."
         )
+    elif "only" in facts:
+        opening = (
+            f"{organization} has approved {vendor.name} for {facts['only']}, but not for {facts['without']} yet. "
+            f"You can connect {facts['only']} now; {facts['without']} can follow."
+        )
     else:
         opening = f"{organization} has approved {vendor.name}."
     paragraphs: list[Text | Link] = [Text(_hello(notice)), Text(opening)]

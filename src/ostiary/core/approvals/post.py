@@ -12,6 +12,7 @@ from ostiary.core.approvals.model import ApprovalRequest, ApprovalRequestState
 from ostiary.core.approvals.ports import ApprovalTransaction
 from ostiary.core.approvals.reminders import reminder_moments
 from ostiary.core.audit.model import SYSTEM, Actor
+from ostiary.core.consent.features import Feature, chosen_features
 from ostiary.core.consent.links import ApprovalLinks
 from ostiary.core.consent.model import ConsentAttempt
 from ostiary.core.consent.permissions import PERMISSIONS, missing_permissions
@@ -153,13 +154,16 @@ class ApprovalPost:
         facts: Mapping[str, str] | None = None,
         *,
         once: str = "",
+        wants: Feature | None = None,
     ) -> int:
-        """Mail everybody who waits; return how many."""
+        """Mail everybody who waits, or only those who want this one of email and calendar; return how many."""
         if not self.is_on:
             return 0
         organization = await tx.organizations.get(request.organization_id)
         told = 0
         for waiter in await tx.approval_requests.waiters(request.id):
+            if wants is not None and wants not in chosen_features(mail=waiter.mail, calendar=waiter.calendar):
+                continue
             try:
                 member = await tx.members.get(waiter.member_id, organization_id=organization.id)
             except NotFound:

@@ -16,6 +16,7 @@ from ostiary.core.approvals.model import (
     Waiter,
 )
 from ostiary.core.approvals.on_behalf import OnBehalf
+from ostiary.core.approvals.partial import PartialApprovals, feature_left_out
 from ostiary.core.approvals.ports import ApprovalTransaction
 from ostiary.core.approvals.post import ApprovalPost
 from ostiary.core.approvals.progress import LOOK_JOB, ApprovalProgress
@@ -60,6 +61,7 @@ class ApprovalService:
         self._entropy = entropy
         self._links = links
         self._post = ApprovalPost(clock=clock, links=links, notices=notices, registrations=registrations)
+        self.partial = PartialApprovals(transactions=transactions, post=self._post)
         self.on_behalf = OnBehalf(transactions=transactions, clock=clock, post=self._post)
         self.progress = ApprovalProgress(
             transactions=transactions,
@@ -172,6 +174,7 @@ class ApprovalService:
             organization = await tx.organizations.get(request.organization_id)
             member = await tx.members.get(waiter.member_id, organization_id=request.organization_id)
             delivery = await self._post.delivery_of(tx, request)
+            left_out = await feature_left_out(tx, request)
             (latest, *_) = await tx.consent_attempts.page_for_organization(
                 request.organization_id, limit=1
             ) or (None,)
@@ -189,6 +192,7 @@ class ApprovalService:
             unfinished_at=latest.created_at
             if latest is not None and request.is_open and latest.is_unfinished(self._clock.now())
             else None,
+            left_out=left_out,
             delivery=delivery,
             message_link=link if link is not None and link.link.is_usable(self._clock.now(), None) else None,
         )

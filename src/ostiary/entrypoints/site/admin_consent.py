@@ -13,13 +13,14 @@ from starlette.background import BackgroundTask
 
 from ostiary.core.access.model import Permission
 from ostiary.core.access.rate_limits import LimitedAct
+from ostiary.core.approvals.partial import feature_lacking
 from ostiary.core.consent.links import LinkPreview
 from ostiary.core.consent.machine import APPROVED
 from ostiary.core.consent.model import Consent, ConsentAttempt, ConsentState
 from ostiary.core.consent.permissions import missing_permissions
 from ostiary.core.consent.service import AttemptView
 from ostiary.core.kernel.access_method import AccessMethod
-from ostiary.core.kernel.errors import FlowRejected, InvalidRequest, NotFound
+from ostiary.core.kernel.errors import Conflict, FlowRejected, InvalidRequest, NotFound
 from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.reasons.catalogue import EXCHANGE_CAPTION, EXCHANGE_STEPS
@@ -220,7 +221,7 @@ def _slow_words(request: Request, view: AttemptView) -> str:
 
 
 @router.get("/admin-consent/done/{reference}", dependencies=_PUBLIC)
-async def show_done(request: Request, reference: str) -> Response:
+async def show_done(request: Request, reference: str, without: str = "") -> Response:
     """Show the record of an approval, and what is still to do where something is."""
     view = await find_view(request, reference)
     if view is None:
@@ -242,6 +243,8 @@ async def show_done(request: Request, reference: str) -> Response:
         asker=asker,
         is_verified=attempt.state is ConsentState.VERIFIED,
         needs_ews_step=needs_ews_step,
+        left_out=feature_lacking(attempt),
+        goes_on=without == "yes",
         explanation=explanation,
         mark=None if explanation is None else mark_of(explanation),
         steps=() if explanation is None else steps_of(explanation, step_context(request, attempt)),
@@ -272,6 +275,20 @@ async def mail_record(request: Request, reference: str) -> Response:
     except NotFound:
         return not_yours(request)
     return see_other(f"/admin-consent/done/{reference}")
+
+
+@router.post("/admin-consent/without/{reference}", dependencies=_PUBLIC)
+async def go_on_without(request: Request, reference: str) -> Response:
+    """Leave out what was not approved, and tell those who wait for the rest."""
+    try:
+        await services(request).approvals.partial.go_on_without(
+            reference, browser_secret=browser_secret(request), actor=actor(request)
+        )
+    except NotFound:
+        return not_yours(request)
+    except Conflict:
+        return see_other(f"/admin-consent/done/{reference}")
+    return see_other(f"/admin-consent/done/{reference}?without=yes")
 
 
 @router.get("/admin-consent/problem/{reference}", dependencies=_PUBLIC)

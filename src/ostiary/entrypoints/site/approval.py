@@ -19,6 +19,7 @@ from ostiary.core.approvals.reminders import reminder_days
 from ostiary.core.audit.model import Actor
 from ostiary.core.connections.model import ConnectSession
 from ostiary.core.connections.plan import Approval, ConnectPlan
+from ostiary.core.consent.features import Feature, chosen_features
 from ostiary.core.kernel.errors import (
     AccessBlocked,
     Conflict,
@@ -126,6 +127,7 @@ async def follow(request: Request, request_id: str) -> Response:
         view=view,
         found=found,
         shown=_shown(view),
+        partly=view.left_out if view.left_out is not None and view.left_out.other in _wanted(view) else None,
         state=found.state.value,
         is_open=found.state in OPEN_STATES,
         is_sent=found.state in (ApprovalRequestState.SENT, ApprovalRequestState.STARTED) or view.has_started,
@@ -164,6 +166,7 @@ def _shown(view: ApprovalView) -> str:
         found.app_appeared_at,
         view.has_started,
         view.unfinished_at,
+        view.left_out,
         None if delivery is None else (delivery.sent_at, delivery.given_up_at),
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
@@ -318,6 +321,8 @@ async def _start_again(request: Request, view: ApprovalView) -> Response:
     """A new session for the person who waits, in the browser they asked in, and straight to Microsoft."""
     connections, waiter = services(request).connections, view.waiter
     who = _actor(request, view)
+    # What is known not to be approved is left out; where that is all they want, Microsoft says so itself.
+    wanted = (_wanted(view) - {view.left_out}) or _wanted(view)
     try:
         made = await connections.sessions.create(
             organization_id=view.organization.id,
@@ -335,8 +340,8 @@ async def _start_again(request: Request, view: ApprovalView) -> Response:
             made.secret,
             browser_secret=browser_secret(request),
             actor=who,
-            mail=waiter.mail,
-            calendar=waiter.calendar,
+            mail=Feature.MAIL in wanted,
+            calendar=Feature.CALENDAR in wanted,
             login_hint=view.member.email,
         )
         answer = see_other(started.url)
@@ -390,6 +395,10 @@ def _message(request: Request, view: ApprovalView) -> AdministratorMessage | Non
         administrator_name=organization.it_contact_name if is_contact else None,
         reason=view.request.reason,
     )
+
+
+def _wanted(view: ApprovalView) -> frozenset[Feature]:
+    return chosen_features(mail=view.waiter.mail, calendar=view.waiter.calendar)
 
 
 def _choices(view: ApprovalView) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 from fastapi import Request, Response
 
 from ostiary.core.approvals.message import AdministratorMessage, administrator_message
+from ostiary.core.approvals.partial import feature_lacking
 from ostiary.core.consent.model import ConsentAttempt, ConsentState
 from ostiary.core.consent.permissions import missing_permissions
 from ostiary.core.consent.service import AttemptView
@@ -77,7 +78,7 @@ def explain_attempt(request: Request, view: AttemptView) -> Explanation:
     """Return the words for where an attempt stands."""
     attempt, settings = view.attempt, services(request).settings
     missing = missing_permissions(attempt.method, attempt.granted_scopes)
-    provider = attempt.provider
+    provider, left_out = attempt.provider, feature_lacking(attempt)
     return explain(
         attempt.reason or ("not_confirmed" if attempt.state is ConsentState.EXPIRED else None),
         where=Where.CONSENT,
@@ -92,6 +93,7 @@ def explain_attempt(request: Request, view: AttemptView) -> Explanation:
             "ref": attempt.reference,
             "n": str(len(missing)),
             "list": permission_names(missing),
+            "feature": None if left_out is None else left_out.label,
             "domain": attempt.tenant_domains[0] if attempt.tenant_domains else attempt.tenant_id,
             "code": None if provider is None else provider.code,
             "correlation_id": None if provider is None else provider.correlation_id,
@@ -200,6 +202,7 @@ def step_context(request: Request, attempt: ConsentAttempt) -> StepContext:
         vendor=settings.vendor_name,
         reference=attempt.reference,
         has_link=link_secret(request) is not None,
+        left_out=feature_lacking(attempt),
         may_check=attempt.state is ConsentState.VERIFYING,
     )
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import quote, urlencode
 
+from ostiary.core.consent.features import Feature
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.reasons.explain import Explanation
 from ostiary.core.reasons.model import Action, Copyable, Tone
@@ -36,6 +37,8 @@ class StepContext:
     record_path: str | None = None
     """Page of the approval on record, where this browser may see it."""
     has_link: bool = False
+    left_out: Feature | None = None
+    """What an incomplete approval can go on without."""
     may_check: bool = False
     """The attempt came back from Microsoft, so trying again means looking again."""
 
@@ -116,6 +119,12 @@ def _try_again(action: Action, context: StepContext) -> Step | None:
     return _check(action, context) if context.may_check else _start()(action, context)
 
 
+def _continue_without(action: Action, context: StepContext) -> Step | None:
+    if context.left_out is None or context.reference is None:
+        return None
+    return Step(action.label, action.hint, post_to=f"/admin-consent/without/{context.reference}")
+
+
 def _mail_to_help(subject: str) -> Callable[[Action, StepContext], Step]:
     def make(action: Action, context: StepContext) -> Step:
         text = subject.format(ref=context.reference or "", vendor=context.vendor)
@@ -164,6 +173,7 @@ _STEPS: Final[dict[str, Callable[[Action, StepContext], Step | None]]] = {
     "start_again": _link("/admin-consent"),
     "approve_again": _start(),
     "approve_missing": _start(),
+    "continue_without_feature": _continue_without,
     "use_graph": _start(AccessMethod.GRAPH),
     "connect_with_graph": _start(AccessMethod.GRAPH),
     "check_again": _check,
