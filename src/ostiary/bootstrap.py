@@ -365,7 +365,7 @@ def _microsoft(
     settings: Settings, session: aiohttp.ClientSession, clock: Clock, entropy: Entropy
 ) -> _Microsoft:
     cloud = _cloud(settings)
-    graph = GraphClient(session, host_url=cloud.graph_url)
+    graph = GraphClient(session, host_url=cloud.graph_url, upload_urls=cloud.upload_urls)
     ews = EWSSession(session, endpoint_url=cloud.ews_url)
     return _Microsoft(
         authorization_server=EntraAuthorizationServer(

@@ -8,6 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from ostiary.core.mail.filters import MessageFilter
+
 BEGIN = datetime(2026, 11, 30, tzinfo=UTC)
 END = datetime(2026, 12, 31, tzinfo=UTC)
 
@@ -18,7 +20,7 @@ async def use_everything(mailbox: Any) -> None:
     await mail.list_folders(access, parent_id=folders.items[0].id)
     page = await mail.list_messages(access, folder_id="inbox", limit=2)
     await mail.list_messages(access, folder_id="inbox", cursor=page.next_cursor, limit=2)
-    await mail.list_messages(access, folder_id=folders.items[0].id, unread_only=True)
+    await mail.list_messages(access, folder_id=folders.items[0].id, where=MessageFilter(unread_only=True))
     await mail.list_messages(access, folder_id="archive")
     await mail.get_message(access, page.items[0].id)
     calendars = await calendar.list_calendars(access)

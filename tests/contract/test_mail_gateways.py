@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ostiary.core.kernel.errors import InvalidRequest, NotFound
+from ostiary.core.mail.filters import MessageFilter
 from ostiary.core.mail.model import Importance, WellKnownFolder
 
 EVERYWHERE = {
@@ -91,7 +92,7 @@ async def test_every_well_known_folder_can_be_listed_by_name(mailbox: Any, name:
 async def test_unread_filter_leaves_out_what_was_read(mailbox: Any, seed: Any, read_all: Any) -> None:
     messages = await read_all(
         lambda cursor: mailbox.mail.list_messages(
-            mailbox.access, folder_id="inbox", unread_only=True, cursor=cursor, limit=6
+            mailbox.access, folder_id="inbox", where=MessageFilter(unread_only=True), cursor=cursor, limit=6
         )
     )
 
@@ -187,7 +188,11 @@ async def test_cursor_of_another_list_is_refused(mailbox: Any) -> None:
     for folder, unread in (("drafts", False), ("inbox", True)):
         with pytest.raises(InvalidRequest):
             await mailbox.mail.list_messages(
-                mailbox.access, folder_id=folder, cursor=page.next_cursor, limit=2, unread_only=unread
+                mailbox.access,
+                folder_id=folder,
+                cursor=page.next_cursor,
+                limit=2,
+                where=MessageFilter(unread_only=unread),
             )
     for nonsense in ("x", "ä", page.next_cursor[:-4], "e30", "A" * 10_000):
         with pytest.raises(InvalidRequest):

@@ -20,6 +20,7 @@ from ostiary.core.kernel.errors import (
     Throttled,
     VersionChanged,
 )
+from ostiary.core.mail.errors import MailboxFull, NotADraft, SendingRefused, TooLargeForMailbox
 
 TABLE: list[tuple[int, str | None, type[OstiaryError], str | None]] = [
     (401, None, ReauthorizationRequired, "sign_in_needed"),
@@ -45,6 +46,13 @@ TABLE: list[tuple[int, str | None, type[OstiaryError], str | None]] = [
     (200, "ErrorStaleObject", VersionChanged, None),
     (200, "ErrorCalendarIsOrganizerForAccept", Conflict, None),
     (200, "ErrorCalendarInvalidRecurrence", InvalidRequest, None),
+    (200, "ErrorInvalidRecipients", InvalidRequest, None),
+    (200, "ErrorMessageSizeExceeded", TooLargeForMailbox, None),
+    (500, "ErrorRequestStreamTooBig", TooLargeForMailbox, None),
+    (413, None, TooLargeForMailbox, None),
+    (200, "ErrorQuotaExceeded", MailboxFull, None),
+    (200, "ErrorSendAsDenied", SendingRefused, None),
+    (200, "ErrorInvalidPropertyUpdateSentMessage", NotADraft, None),
     (200, "ErrorInvalidSyncStateData", SyncCursorExpired, None),
     (200, "ErrorInternalServerTransientError", TemporarilyUnavailable, "microsoft_down"),
     (200, "ErrorMailboxMoveInProgress", TemporarilyUnavailable, "microsoft_down"),

@@ -21,6 +21,7 @@ from ostiary.core.kernel.errors import (
     Throttled,
     VersionChanged,
 )
+from ostiary.core.mail.errors import MailboxFull, SendingRefused, TooLargeForMailbox
 
 TABLE: list[tuple[int, str | None, type[OstiaryError], str | None]] = [
     (400, "ErrorInvalidIdMalformed", NotFound, None),
@@ -44,14 +45,22 @@ TABLE: list[tuple[int, str | None, type[OstiaryError], str | None]] = [
     (410, "SyncStateNotFound", SyncCursorExpired, None),
     (400, "syncStateInvalid", SyncCursorExpired, None),
     (410, None, SyncCursorExpired, None),
-    (413, None, ProviderContractBroken, None),
+    (413, None, TooLargeForMailbox, None),
+    (400, "ErrorMessageSizeExceeded", TooLargeForMailbox, None),
+    (400, "ErrorAttachmentSizeLimitExceeded", TooLargeForMailbox, None),
+    (400, "ErrorInvalidRecipients", InvalidRequest, None),
+    (403, "ErrorSendAsDenied", SendingRefused, None),
+    (403, "ErrorExceededMessageLimit", SendingRefused, None),
+    (403, "ErrorAccountSuspend", SendingRefused, None),
+    (507, None, MailboxFull, None),
+    (403, "ErrorQuotaExceeded", MailboxFull, None),
     (429, "ApplicationThrottled", Throttled, "slowed_down"),
     (429, None, Throttled, "slowed_down"),
     (500, "ErrorInternalServerError", TemporarilyUnavailable, "microsoft_down"),
     (502, None, TemporarilyUnavailable, "microsoft_down"),
     (503, "serviceNotAvailable", TemporarilyUnavailable, "microsoft_down"),
     (504, "UnknownError", TemporarilyUnavailable, "microsoft_down"),
-    (507, "quotaLimitReached", TemporarilyUnavailable, "microsoft_down"),
+    (507, "quotaLimitReached", MailboxFull, None),
     (302, None, ProviderContractBroken, None),
     (418, "Whatever", ProviderContractBroken, None),
 ]

@@ -23,6 +23,8 @@ class Cloud:
     """What scopes of Graph begin with. An identifier: it does not change with ``graph_url``."""
     exchange_resource: str
     """What scopes of Exchange Online begin with."""
+    upload_urls: tuple[str, ...] = ()
+    """Origins besides Graph's that its upload sessions lead to (SR-45)."""
 
     def issuer(self, tenant_id: str) -> str:
         """Return the one issuer of ID tokens for a tenant (``{tenantid}`` gives the template itself)."""
@@ -44,6 +46,7 @@ CLOUDS: Final[dict[str, Cloud]] = {
             ews_url="https://outlook.office365.com/EWS/Exchange.asmx",
             graph_resource="https://graph.microsoft.com",
             exchange_resource="https://outlook.office365.com",
+            upload_urls=("https://outlook.office.com", "https://outlook.office365.com"),
         ),
         Cloud(
             name="usgov",
@@ -52,6 +55,7 @@ CLOUDS: Final[dict[str, Cloud]] = {
             ews_url="https://outlook.office365.us/EWS/Exchange.asmx",
             graph_resource="https://graph.microsoft.us",
             exchange_resource="https://outlook.office365.us",
+            upload_urls=("https://outlook.office365.us",),
         ),
         Cloud(
             name="dod",
@@ -60,6 +64,7 @@ CLOUDS: Final[dict[str, Cloud]] = {
             ews_url="https://outlook-dod.office365.us/EWS/Exchange.asmx",
             graph_resource="https://dod-graph.microsoft.us",
             exchange_resource="https://outlook-dod.office365.us",
+            upload_urls=("https://outlook-dod.office365.us",),
         ),
         Cloud(
             name="china",
@@ -68,6 +73,7 @@ CLOUDS: Final[dict[str, Cloud]] = {
             ews_url="https://partner.outlook.cn/EWS/Exchange.asmx",
             graph_resource="https://microsoftgraph.chinacloudapi.cn",
             exchange_resource="https://partner.outlook.cn",
+            upload_urls=("https://partner.outlook.cn",),
         ),
     )
 }

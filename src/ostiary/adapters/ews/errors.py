@@ -24,6 +24,7 @@ from ostiary.core.kernel.errors import (
     Throttled,
     VersionChanged,
 )
+from ostiary.core.mail.errors import MailboxFull, NotADraft, SendingRefused, TooLargeForMailbox
 
 DEFAULT_WAIT_SECONDS: Final = 30.0
 LONGEST_WAIT_SECONDS: Final = 3600.0
@@ -34,6 +35,8 @@ _NOT_FOUND: Final = frozenset(
         "ErrorItemNotFound",
         "ErrorFolderNotFound",
         "ErrorSyncFolderNotFound",
+        "ErrorToFolderNotFound",
+        "ErrorSavedItemFolderNotFound",
         "ErrorInvalidAttachmentId",
         "ErrorCalendarOccurrenceIsDeletedFromRecurrence",
         "ErrorCalendarOccurrenceIndexIsOutOfRecurrenceRange",
@@ -55,7 +58,6 @@ _NO_RIGHT: Final = frozenset(
         "ErrorImpersonationDenied",
         "ErrorImpersonationFailed",
         "ErrorInvalidExchangeImpersonationHeaderData",
-        "ErrorSendAsDenied",
     }
 )
 _CONFLICT: Final = frozenset(
@@ -109,6 +111,18 @@ _PASSING: Final = frozenset(
         "ErrorBatchProcessingStopped",
         "ErrorConnectionFailed",
     }
+)
+_TOO_LARGE: Final = frozenset(
+    {
+        "ErrorMessageSizeExceeded",
+        "ErrorAttachmentSizeLimitExceeded",
+        "ErrorRequestStreamTooBig",
+        "ErrorDataSizeLimitExceeded",
+    }
+)
+_NO_MORE_SENDING: Final = frozenset({"ErrorSendAsDenied", "ErrorSubmissionQuotaExceeded"})
+_SENT_ALREADY: Final = frozenset(
+    {"ErrorInvalidPropertyUpdateSentMessage", "ErrorInvalidItemForOperationSendItem"}
 )
 """Source of all sets: EWS ResponseCode; ews.md §5."""
 
@@ -177,6 +191,16 @@ def _by_code(code: str | None, provider: ProviderDetail) -> OstiaryError | None:
         return Conflict("The state of the meeting does not allow this.", provider=provider)
     if code in _PASSING:
         return TemporarilyUnavailable(_DOWN, reason="microsoft_down", provider=provider)
+    if code in _TOO_LARGE:
+        return TooLargeForMailbox("Exchange takes nothing of this size for this mailbox.")
+    if code in _NO_MORE_SENDING:
+        return SendingRefused("Exchange does not let this mailbox send this.", provider=provider)
+    if code in _SENT_ALREADY:
+        return NotADraft("This message is no draft any more.", provider=provider)
+    if code == "ErrorQuotaExceeded":
+        return MailboxFull("The mailbox is full.", provider=provider)
+    if code == "ErrorInvalidRecipients":
+        return InvalidRequest("A recipient is missing or is no mail address.", field="to")
     if code == "ErrorInvalidSyncStateData":
         return SyncCursorExpired("Microsoft no longer knows this position.", provider=provider)
     if code in ("ErrorCalendarViewRangeTooBig", "ErrorCalendarEndDateIsEarlierThanStartDate"):
@@ -189,6 +213,8 @@ def _by_status(status: int, headers: Mapping[str, str], provider: ProviderDetail
         return ReauthorizationRequired(
             "Microsoft refused the saved sign-in.", reason="sign_in_needed", provider=provider
         )
+    if status == 413:
+        return TooLargeForMailbox("Exchange takes nothing of this size for this mailbox.")
     if status == 503 and "retry-after" in headers:
         return Throttled(
             "Microsoft asked us to slow down.",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -22,6 +24,8 @@ from ostiary.core.kernel.errors import (
 
 MOST_AT_ONCE_PER_MAILBOX: Final = 8
 """Exchange allows 27 per identity by default, shared with the person's own programs (ews.md §7)."""
+STREAM_TIMEOUT: Final = aiohttp.ClientTimeout(total=900, connect=10, sock_read=120)
+"""200 MB of base64 at no less than 230 kB a second, and no silence longer than two minutes."""
 _LARGE_ANSWER_BYTES: Final = 256 * 1024
 """Parsing more than this takes longer than other requests should wait for; lxml lets other threads run."""
 
@@ -51,11 +55,66 @@ class EWSSession:
         except ReauthorizationRequired:
             # The token may have died early: one fresh one, then it is the person's turn.
             response = await self._attempt(mailbox, data, fresh_token=True)
-        if response.tag != f"{M}{operation}Response":
-            raise ProviderContractBroken("Microsoft answered another question than we asked.")
-        return response
+        return _expected(response, operation)
 
-    async def _attempt(self, mailbox: MailboxAccess, data: bytes, *, fresh_token: bool) -> Element:
+    @asynccontextmanager
+    async def stream(self, mailbox: MailboxAccess, body: str) -> AsyncGenerator[aiohttp.ClientResponse]:
+        """Send one request and open its answer for reading as it comes, once Exchange said that there is one."""
+        data = envelope(body)
+        async with self._turn(mailbox):
+            response = await self._open(mailbox, data, fresh_token=False)
+            if response.status == 401:
+                response.release()
+                response = await self._open(mailbox, data, fresh_token=True)
+            async with response:
+                if response.status != 200:
+                    await self._answer_of(response)
+                yield response
+
+    async def send_stream(
+        self, mailbox: MailboxAccess, operation: str, parts: AsyncIterator[bytes], size_bytes: int
+    ) -> Element:
+        """Send a request whose envelope comes as a stream of exactly ``size_bytes``; return its response element.
+
+        Raises:
+            TemporarilyUnavailable: No usable answer, or the token was refused: a stream cannot be sent again from
+                here, so the caller has to begin anew.
+        """
+        headers = await self._headers(mailbox, fresh_token=False)
+        headers["Content-Length"] = str(size_bytes)
+        failure: list[OstiaryError] = []
+
+        async def watched() -> AsyncGenerator[bytes]:
+            try:
+                async for part in parts:
+                    yield part
+            except OstiaryError as error:
+                # aiohttp would bury it in an error of the connection.
+                failure.append(error)
+                raise
+
+        try:
+            async with self._turn(mailbox):
+                response = await self._post(watched(), headers, STREAM_TIMEOUT)
+                async with response:
+                    answer = await self._answer_of(response)
+        except ReauthorizationRequired as error:
+            await mailbox.access_token(True)
+            raise _down() from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise (failure[0] if failure else _down()) from error
+        return _expected(answer, operation)
+
+    async def _open(
+        self, mailbox: MailboxAccess, data: bytes, *, fresh_token: bool
+    ) -> aiohttp.ClientResponse:
+        headers = await self._headers(mailbox, fresh_token=fresh_token)
+        try:
+            return await self._post(data, headers, STREAM_TIMEOUT)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _down() from error
+
+    async def _headers(self, mailbox: MailboxAccess, *, fresh_token: bool) -> dict[str, str]:
         token = await mailbox.access_token(fresh_token)
         headers = {
             "Authorization": f"Bearer {token.reveal()}",
@@ -68,38 +127,45 @@ class EWSSession:
             # Routes the call to the server that holds the mailbox (ews.md §2). It comes from outside: an address
             # that could break a header is not sent (SR-92).
             headers["X-AnchorMailbox"] = mailbox.address
-        try:
-            async with asyncio.timeout(self._timeout_seconds), self._turn(mailbox):
-                return await self._exchange(data, headers)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise TemporarilyUnavailable(
-                "Microsoft isn’t answering properly.", reason="microsoft_down"
-            ) from error
+        return headers
 
-    async def _exchange(self, data: bytes, headers: dict[str, str]) -> Element:
-        async with self._session.post(
-            self._endpoint_url,
-            data=data,
-            headers=headers,
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=self._timeout_seconds, connect=10),
-        ) as response:
-            if response.status not in (200, 500):
-                raise translate(response.status, None, response.headers)
-            content = await _read_bounded(response)
-            body = await _parse(content, response.status)
-            if body.tag == f"{S}Fault":
-                back_off, inner = message_values(body)
-                raise translate(
-                    response.status,
-                    fault_code(body),
-                    response.headers,
-                    back_off_milliseconds=back_off,
-                    inner_code=inner,
-                )
-            if response.status != 200:
-                raise translate(response.status, None, response.headers)
-            return body
+    async def _post(
+        self, data: bytes | AsyncIterator[bytes], headers: dict[str, str], limits: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        return await self._session.post(
+            self._endpoint_url, data=data, headers=headers, allow_redirects=False, timeout=limits
+        )
+
+    async def _attempt(self, mailbox: MailboxAccess, data: bytes, *, fresh_token: bool) -> Element:
+        headers = await self._headers(mailbox, fresh_token=fresh_token)
+        limits = aiohttp.ClientTimeout(total=self._timeout_seconds, connect=10)
+        try:
+            async with (
+                asyncio.timeout(self._timeout_seconds),
+                self._turn(mailbox),
+                await self._post(data, headers, limits) as response,
+            ):
+                return await self._answer_of(response)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _down() from error
+
+    async def _answer_of(self, response: aiohttp.ClientResponse) -> Element:
+        if response.status not in (200, 500):
+            raise translate(response.status, None, response.headers)
+        content = await _read_bounded(response)
+        body = await _parse(content, response.status)
+        if body.tag == f"{S}Fault":
+            back_off, inner = message_values(body)
+            raise translate(
+                response.status,
+                fault_code(body),
+                response.headers,
+                back_off_milliseconds=back_off,
+                inner_code=inner,
+            )
+        if response.status != 200:
+            raise translate(response.status, None, response.headers)
+        return body
 
     def _turn(self, mailbox: MailboxAccess) -> asyncio.Semaphore:
         key = (mailbox.tenant_id, mailbox.object_id)
@@ -107,6 +173,16 @@ class EWSSession:
         if turn is None:
             turn = self._turns[key] = asyncio.Semaphore(MOST_AT_ONCE_PER_MAILBOX)
         return turn
+
+
+def _expected(response: Element, operation: str) -> Element:
+    if response.tag != f"{M}{operation}Response":
+        raise ProviderContractBroken("Microsoft answered another question than we asked.")
+    return response
+
+
+def _down() -> TemporarilyUnavailable:
+    return TemporarilyUnavailable("Microsoft isn’t answering properly.", reason="microsoft_down")
 
 
 async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:

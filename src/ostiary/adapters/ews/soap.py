@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final, TypeAlias
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 from lxml import etree
 
@@ -33,6 +33,7 @@ _TOO_DEEP: Final = etree.XPath(f"boolean({'/*' * (MOST_DEPTH + 1)})")
 _PROLOG: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?:<\?xml[^>]{0,200}\?>)?\s*<[A-Za-z_]")
 """A declaration at most, then the root: nothing that could be a DOCTYPE. UTF-8 only, as Exchange writes."""
 _CHARACTER_REFERENCE: Final = re.compile(rb"&#(?:[xX]([0-9a-fA-F]{1,8})|([0-9]{1,10}));")
+_NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _CONTROL_BYTES: Final = bytes(byte for byte in range(32) if byte not in (9, 10, 13))
 
 
@@ -44,6 +45,11 @@ def envelope(body: str) -> bytes:
         '<t:TimeZoneContext><t:TimeZoneDefinition Id="UTC"/></t:TimeZoneContext></s:Header>'
         f"<s:Body>{body}</s:Body></s:Envelope>"
     ).encode()
+
+
+def element_text(value: str) -> str:
+    """Return ``value`` as the text of an element, without the characters that XML cannot carry at all."""
+    return escape(_NOT_XML.sub("", value))
 
 
 def attribute(value: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
+from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 from weakref import WeakValueDictionary
@@ -29,6 +30,11 @@ MOST_BODY_BYTES: Final = 32 * 1024 * 1024
 MOST_AT_ONCE_PER_MAILBOX: Final = 4
 """Graph refuses a fifth concurrent request of one app to one mailbox (graph.md §12)."""
 
+STREAM_TIMEOUT: Final = aiohttp.ClientTimeout(total=900, connect=10, sock_read=60)
+"""150 MB at no less than 170 kB a second, and no silence longer than a minute."""
+UPLOAD_PART_SECONDS: Final = 120.0
+"""For one part of at most 4 MB."""
+
 _IMMUTABLE_IDS: Final = 'IdType="ImmutableId"'
 """Ids then survive a move inside the mailbox; must be asked for on every call (graph.md §4)."""
 
@@ -41,20 +47,107 @@ class GraphClient:
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, *, host_url: str, timeout_seconds: float = 30.0
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        host_url: str,
+        upload_urls: Collection[str] = (),
+        timeout_seconds: float = 30.0,
     ) -> None:
-        """``host_url`` is the cloud's Graph host, such as ``https://graph.microsoft.com``, without a version."""
+        """``host_url`` is the cloud's Graph host, such as ``https://graph.microsoft.com``, without a version.
+
+        Args:
+            upload_urls: Origins besides it that upload addresses may lead to, such as ``https://outlook.office.com``.
+        """
         self._session = session
         self._root = f"{host_url.rstrip('/')}/{API_VERSION}"
         self._origin = _origin(self._root)
+        self._upload_origins = {self._origin, *(_origin(url) for url in upload_urls)}
         self._timeout_seconds = timeout_seconds
         self._turns: WeakValueDictionary[tuple[str, str], asyncio.Semaphore] = WeakValueDictionary()
 
     async def get(
-        self, mailbox: MailboxAccess, path: str, query: Mapping[str, str] | None = None
+        self,
+        mailbox: MailboxAccess,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        prefer: str | None = None,
     ) -> JSONObject:
-        """Read ``path`` (already percent-encoded, starting with ``/me``)."""
-        return await self._call(mailbox, "GET", self._url(path, query), None)
+        """Read ``path`` (already percent-encoded, starting with ``/me``).
+
+        Args:
+            prefer: One more preference, such as ``outlook.body-content-type="text"``.
+        """
+        extra = {} if prefer is None else {"Prefer": f"{_IMMUTABLE_IDS}, {prefer}"}
+        return await self._call(mailbox, "GET", self._url(path, query), None, extra)
+
+    @asynccontextmanager
+    async def stream(self, mailbox: MailboxAccess, path: str) -> AsyncGenerator[aiohttp.ClientResponse]:
+        """Open ``path`` for reading its bytes as they come; errors before the first byte are ours.
+
+        The call counts as one of the mailbox's at once until it is read.
+        """
+        async with self._turn(mailbox):
+            response = await self._open(mailbox, path, fresh_token=False)
+            if response.status == 401:
+                response.release()
+                response = await self._open(mailbox, path, fresh_token=True)
+            async with response:
+                if response.status != 200:
+                    raise _error_of(response, await _read_bounded(response))
+                yield response
+
+    async def _open(self, mailbox: MailboxAccess, path: str, *, fresh_token: bool) -> aiohttp.ClientResponse:
+        token = await mailbox.access_token(fresh_token)
+        try:
+            return await self._session.get(
+                URL(self._url(path, None), encoded=True),
+                headers={
+                    "Authorization": f"Bearer {token.reveal()}",
+                    "Prefer": _IMMUTABLE_IDS,
+                    "client-request-id": str(uuid.uuid4()),
+                },
+                allow_redirects=False,
+                timeout=STREAM_TIMEOUT,
+            )
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise TemporarilyUnavailable(
+                "Microsoft isn’t answering properly.", reason="microsoft_down"
+            ) from error
+
+    async def upload(
+        self, mailbox: MailboxAccess, method: str, url: str, data: bytes, headers: Mapping[str, str]
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Call an upload address that Graph gave, without a token: the address carries its own key (graph.md §1).
+
+        Returns:
+            Status, headers and body, whatever the status.
+
+        Raises:
+            ProviderContractBroken: The address leads to a host that is not Microsoft's; nothing was sent (SR-45).
+            TemporarilyUnavailable: No answer; the part may have arrived.
+        """
+        if not self.is_upload_link(url):
+            raise _foreign_link()
+        try:
+            async with (
+                asyncio.timeout(UPLOAD_PART_SECONDS),
+                self._turn(mailbox),
+                self._session.request(
+                    method,
+                    URL(url, encoded=True),
+                    data=data,
+                    headers=headers,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=UPLOAD_PART_SECONDS, connect=10),
+                ) as response,
+            ):
+                return response.status, response.headers, await _read_bounded(response)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise TemporarilyUnavailable(
+                "Microsoft isn’t answering properly.", reason="microsoft_down"
+            ) from error
 
     async def get_next(self, mailbox: MailboxAccess, next_link: str) -> JSONObject:
         """Read a next page by the link that Graph gave; see :meth:`is_own_link`."""
@@ -104,20 +197,11 @@ class GraphClient:
 
     def is_own_link(self, link: str) -> bool:
         """Whether ``link`` stays on the configured host and API version (SR-45)."""
-        try:
-            parts = urlsplit(link)
-            origin = _origin(link)
-        except ValueError:
-            return False
-        return (
-            origin == self._origin
-            and parts.username is None
-            and parts.path.startswith(f"/{API_VERSION}/")
-            and not {".", ".."} & set(parts.path.split("/"))
-            and link.isascii()
-            and link.isprintable()
-            and " " not in link
-        )
+        return _is_link_to(link, {self._origin}) and urlsplit(link).path.startswith(f"/{API_VERSION}/")
+
+    def is_upload_link(self, link: str) -> bool:
+        """Whether ``link`` leads to a host that takes uploads in this cloud (SR-45)."""
+        return _is_link_to(link, self._upload_origins)
 
     def _url(self, path: str, query: Mapping[str, str] | None) -> str:
         return f"{self._root}{path}" + (f"?{urlencode(query, quote_via=quote)}" if query else "")
@@ -231,6 +315,22 @@ def _origin(url: str) -> tuple[str, str, int | None]:
     parts = urlsplit(url)
     default = {"https": 443, "http": 80}.get(parts.scheme)
     return parts.scheme, parts.hostname or "", parts.port or default
+
+
+def _is_link_to(link: str, origins: Collection[tuple[str, str, int | None]]) -> bool:
+    try:
+        parts = urlsplit(link)
+        origin = _origin(link)
+    except ValueError:
+        return False
+    return (
+        origin in origins
+        and parts.username is None
+        and not {".", ".."} & set(parts.path.split("/"))
+        and link.isascii()
+        and link.isprintable()
+        and " " not in link
+    )
 
 
 def _foreign_link() -> ProviderContractBroken:

@@ -23,6 +23,7 @@ from ostiary.core.kernel.errors import (
     Throttled,
     VersionChanged,
 )
+from ostiary.core.mail.errors import MailboxFull, SendingRefused, TooLargeForMailbox
 
 DEFAULT_WAIT_SECONDS: Final = 10.0
 """Graph sometimes throttles without saying for how long (graph.md §12)."""
@@ -56,6 +57,17 @@ _NOT_TAKEN: Final = frozenset(
 """Values of the caller's that Exchange does not take (graph.md §13)."""
 _BAD_WINDOW: Final = frozenset({"errorcalendarviewrangetoobig", "errorcalendarenddateisearlierthanstartdate"})
 _BAD_CURSOR: Final = frozenset({"syncstatenotfound", "syncstateinvalid", "resyncrequired"})
+_TOO_LARGE: Final = frozenset(
+    {
+        "errormessagesizeexceeded",
+        "errorattachmentsizelimitexceeded",
+        "requestentitytoolarge",
+    }
+)
+_FULL: Final = frozenset({"errorquotaexceeded", "quotalimitreached"})
+_NO_MORE_SENDING: Final = frozenset(
+    {"errorsendasdenied", "errorexceededmessagelimit", "errormessagesubmissionblocked"}
+)
 _DATA_SWITCHED_OFF: Final = "access to odata is disabled"
 """Start of the message that a user-agent policy gives; no code of its own (graph.md §13)."""
 
@@ -93,9 +105,25 @@ def translate(
         return NotFound("There is no such object in this mailbox.", provider=provider)
     if known in _BAD_WINDOW:
         return InvalidRequest("Microsoft does not list a window of this length.", field="to")
+    refusal = _refused_mail(status, known, provider)
+    if refusal is not None:
+        return refusal
     if known in _NOT_TAKEN:
         return InvalidRequest(f"Microsoft does not take these values ({code}).")
     return _by_status(status, folded, message, provider)
+
+
+def _refused_mail(status: int, known: str, provider: ProviderDetail) -> OstiaryError | None:
+    """Return what a refusal to store or send something means, or None for another failure."""
+    if known in _TOO_LARGE or status == 413:
+        return TooLargeForMailbox("Exchange takes nothing of this size for this mailbox.")
+    if known in _FULL or status == 507:
+        return MailboxFull("The mailbox is full.", provider=provider)
+    if known in _NO_MORE_SENDING or known.startswith("erroraccountsuspend"):
+        return SendingRefused("Exchange does not let this mailbox send this.", provider=provider)
+    if known == "errorinvalidrecipients":
+        return InvalidRequest("A recipient is missing or is no mail address.", field="to")
+    return None
 
 
 def _by_status(

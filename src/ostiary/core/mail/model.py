@@ -36,10 +36,36 @@ class MailFolder:
     child_count: int
 
 
+@dataclass(frozen=True, slots=True)
+class FolderNode:
+    """A folder in its place in the whole tree."""
+
+    folder: MailFolder
+    path: tuple[str, ...]
+    """Names from the top level down to the folder itself."""
+
+
 class Importance(StrEnum):
     LOW = "low"
     NORMAL = "normal"
     HIGH = "high"
+
+
+class FlagStatus(StrEnum):
+    """The flag that people put on a message to come back to it."""
+
+    NONE = "none"
+    FLAGGED = "flagged"
+    COMPLETE = "complete"
+
+
+class BodyForm(StrEnum):
+    """In which form a body is wanted."""
+
+    STORED = "stored"
+    """As it was written."""
+    TEXT = "text"
+    HTML = "html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +103,7 @@ class MessageSummary:
     """At most 255 characters of plain text; may be empty over EWS."""
     version: str
     """Changes whenever the message does; the value of the API's ETag."""
+    flag: FlagStatus = FlagStatus.NONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from fastapi import Header, Query, Request, Response
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from ostiary.core.access.model import Permission
+from ostiary.core.mail.filters import MessageFilter
 from ostiary.core.mail.model import Importance, Message, MessageSummary, WellKnownFolder
 from ostiary.entrypoints.api.etags import etag_of, is_unchanged
 from ostiary.entrypoints.api.log_fields import NAMES_CONNECTION
@@ -226,7 +227,7 @@ async def list_messages(
         folder_id=query.folder,
         cursor=query.cursor,
         limit=query.limit,
-        unread_only=query.unread,
+        where=MessageFilter(unread_only=query.unread),
     )
     return page_shape(page, _summary)
 

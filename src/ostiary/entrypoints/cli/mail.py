@@ -9,6 +9,7 @@ import typer
 from ostiary.bootstrap import Services
 from ostiary.core.kernel.mail_address import MailAddress
 from ostiary.core.kernel.page import Page
+from ostiary.core.mail.filters import MessageFilter
 from ostiary.core.mail.model import MailFolder, Message, MessageSummary
 from ostiary.entrypoints.cli.answers import JSONOption, advise, print_json
 from ostiary.entrypoints.cli.connections import OptionalOrganization, Which, find_connection
@@ -105,7 +106,7 @@ def list_messages(
             folder_id=folder,
             cursor=cursor,
             limit=limit,
-            unread_only=unread,
+            where=MessageFilter(unread_only=unread),
         )
 
     page = run_with_services(use, as_json=as_json)

@@ -21,6 +21,7 @@ from ostiary.adapters.ews.codec.xml_shape import (
 from ostiary.adapters.ews.soap import Element, T
 from ostiary.core.mail.model import (
     AttachmentInfo,
+    FlagStatus,
     Importance,
     MailFolder,
     Message,
@@ -62,6 +63,7 @@ FOUND_FIELDS: Final = (
     "item:DateTimeSent",
     "item:HasAttachments",
     "item:ConversationId",
+    "item:Flag",
     "message:IsRead",
 )
 """What FindItem gives of a message."""
@@ -78,6 +80,13 @@ MESSAGE_FIELDS: Final = (
     "message:BccRecipients",
     "message:ReplyTo",
 )
+
+FLAG_WORDS: Final = {
+    FlagStatus.NONE: "NotFlagged",
+    FlagStatus.FLAGGED: "Flagged",
+    FlagStatus.COMPLETE: "Complete",
+}
+_FLAGS: Final = {word: flag_status for flag_status, word in FLAG_WORDS.items()}
 
 MAIL_CLASS: Final = "IPF.Note"
 PREVIEW_LIMIT: Final = 255
@@ -131,6 +140,7 @@ def message_summary(node: Element, *, got: Element | None = None) -> MessageSumm
         categories=texts(node, "Categories"),
         preview=text(rest, "Preview")[:PREVIEW_LIMIT],
         version=change_key(node, "ItemId"),
+        flag=_FLAGS.get(node.findtext(f"{T}Flag/{T}FlagStatus") or "", FlagStatus.NONE),
     )
 
 

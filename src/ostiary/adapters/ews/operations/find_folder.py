@@ -23,13 +23,15 @@ class FoundFolders:
     is_last_page: bool
 
 
-def request(parents: Sequence[FolderId], *, fields: Sequence[str], offset: int, limit: int) -> str:
-    """Ask for children; one response message per parent.
+def request(
+    parents: Sequence[FolderId], *, fields: Sequence[str], offset: int, limit: int, deep: bool = False
+) -> str:
+    """Ask for children, with ``deep`` for everything below; one response message per parent.
 
     Source: EWS FindFolder operation.
     """
     return (
-        f'<m:FindFolder Traversal="Shallow">{folder_shape(fields, extended=IS_HIDDEN)}'
+        f'<m:FindFolder Traversal="{"Deep" if deep else "Shallow"}">{folder_shape(fields, extended=IS_HIDDEN)}'
         f'<m:IndexedPageFolderView MaxEntriesReturned="{limit}" Offset="{offset}" BasePoint="Beginning"/>'
         f"{folder_ids('ParentFolderIds', parents)}</m:FindFolder>"
     )

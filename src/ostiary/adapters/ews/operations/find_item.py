@@ -8,15 +8,11 @@ from datetime import UTC, datetime
 from typing import Final
 
 from ostiary.adapters.ews.operations.shape import FolderId, folder_ids, item_shape
-from ostiary.adapters.ews.soap import Element, M, T
+from ostiary.adapters.ews.soap import Element, M, T, element_text
 from ostiary.core.kernel.errors import ProviderContractBroken
 
 OPERATION: Final = "FindItem"
 
-_UNREAD: Final = (
-    '<m:Restriction><t:IsEqualTo><t:FieldURI FieldURI="message:IsRead"/>'
-    '<t:FieldURIOrConstant><t:Constant Value="false"/></t:FieldURIOrConstant></t:IsEqualTo></m:Restriction>'
-)
 _NEWEST_FIRST: Final = (
     '<m:SortOrder><t:FieldOrder Order="Descending"><t:FieldURI FieldURI="item:DateTimeReceived"/>'
     "</t:FieldOrder></m:SortOrder>"
@@ -32,16 +28,28 @@ class FoundItems:
 
 
 def messages_request(
-    folder: FolderId, *, fields: Sequence[str], offset: int, limit: int, unread_only: bool
+    folders: Sequence[FolderId],
+    *,
+    fields: Sequence[str],
+    offset: int,
+    limit: int,
+    restriction: str = "",
+    query: str = "",
 ) -> str:
-    """Ask for a page of messages, newest received first.
+    """Ask for a page of messages of each folder, newest received first; one response message per folder.
 
-    Source: EWS FindItem operation; at most 1000 a page, 250 with a restriction (ews.md §6).
+    Args:
+        restriction: A search expression as XML; not together with ``query``.
+        query: Words for Exchange's search index.
+
+    Source: EWS FindItem operation; at most 1000 a page, 250 with a restriction or query (ews.md §6).
     """
+    narrowed = f"<m:Restriction>{restriction}</m:Restriction>" if restriction else ""
+    searched = f"<m:QueryString>{element_text(query)}</m:QueryString>" if query else ""
     return (
         f'<m:FindItem Traversal="Shallow">{item_shape(fields)}'
         f'<m:IndexedPageItemView MaxEntriesReturned="{limit}" Offset="{offset}" BasePoint="Beginning"/>'
-        f"{_UNREAD if unread_only else ''}{_NEWEST_FIRST}{folder_ids('ParentFolderIds', [folder])}</m:FindItem>"
+        f"{narrowed}{_NEWEST_FIRST}{folder_ids('ParentFolderIds', folders)}{searched}</m:FindItem>"
     )
 
 

@@ -18,6 +18,7 @@ def request(
     *,
     fields: Sequence[str],
     body_type: str | None = None,
+    include_mime: bool = False,
     masters_of: Sequence[str] = (),
 ) -> str:
     """Ask for items by the ids we gave out, then for the series masters of occurrences; one message each, in order.
@@ -28,7 +29,7 @@ def request(
     masters = "".join(
         f"<t:RecurringMasterItemId OccurrenceId={attribute(ews_id(item_id))}/>" for item_id in masters_of
     )
-    shape = item_shape(fields, body_type=body_type)
+    shape = item_shape(fields, body_type=body_type, include_mime=include_mime)
     return f"<m:GetItem>{shape}<m:ItemIds>{items}{masters}</m:ItemIds></m:GetItem>"
 
 

@@ -8,10 +8,11 @@ from ostiary.adapters.ews.ids import ews_id
 from ostiary.adapters.ews.soap import attribute
 
 
-def item_shape(fields: Iterable[str], *, body_type: str | None = None) -> str:
+def item_shape(fields: Iterable[str], *, body_type: str | None = None, include_mime: bool = False) -> str:
     """Return an ``ItemShape`` of the id and the given FieldURIs."""
+    mime = "<t:IncludeMimeContent>true</t:IncludeMimeContent>" if include_mime else ""
     body = f"<t:BodyType>{body_type}</t:BodyType>" if body_type else ""
-    return f"<m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>{body}{_additional(fields)}</m:ItemShape>"
+    return f"<m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>{mime}{body}{_additional(fields)}</m:ItemShape>"
 
 
 def folder_shape(fields: Iterable[str], *, extended: str = "") -> str:

@@ -21,6 +21,7 @@ from ostiary.adapters.graph.codec.json_shape import (
 )
 from ostiary.core.mail.model import (
     AttachmentInfo,
+    FlagStatus,
     Importance,
     MailFolder,
     Message,
@@ -42,7 +43,7 @@ WELL_KNOWN_NAMES: Final[dict[WellKnownFolder, str]] = {
 FOLDER_FIELDS: Final = "id,displayName,parentFolderId,childFolderCount,totalItemCount,unreadItemCount"
 SUMMARY_FIELDS: Final = (
     "id,changeKey,parentFolderId,conversationId,internetMessageId,subject,from,sender,toRecipients,"
-    "receivedDateTime,sentDateTime,isRead,isDraft,hasAttachments,importance,categories,bodyPreview"
+    "receivedDateTime,sentDateTime,isRead,isDraft,hasAttachments,importance,categories,bodyPreview,flag"
 )
 MESSAGE_FIELDS: Final = f"{SUMMARY_FIELDS},ccRecipients,bccRecipients,replyTo,body,internetMessageHeaders"
 ATTACHMENT_EXPANSION: Final = (
@@ -52,6 +53,12 @@ ATTACHMENT_EXPANSION: Final = (
 
 PREVIEW_LIMIT: Final = 255
 _IMPORTANCE: Final = {each.value: each for each in Importance}
+FLAG_WORDS: Final = {
+    FlagStatus.NONE: "notFlagged",
+    FlagStatus.FLAGGED: "flagged",
+    FlagStatus.COMPLETE: "complete",
+}
+_FLAGS: Final = {word.lower(): flag_status for flag_status, word in FLAG_WORDS.items()}
 
 
 def folder(entity: JSONObject, *, top_level: bool, well_known: Mapping[str, WellKnownFolder]) -> MailFolder:
@@ -87,6 +94,7 @@ def message_summary(entity: JSONObject) -> MessageSummary:
         categories=texts(entity, "categories"),
         preview=text(entity, "bodyPreview")[:PREVIEW_LIMIT],
         version=text(entity, "changeKey"),
+        flag=_flag(entity.get("flag")),
     )
 
 
@@ -105,12 +113,13 @@ def message(entity: JSONObject) -> Message:
         reply_to=recipients(entity, "replyTo"),
         text=content if kind == "text" else None,
         html=content if kind == "html" else None,
-        attachments=tuple(_attachment(part) for part in objects(entity, "attachments")),
+        attachments=tuple(attachment(part) for part in objects(entity, "attachments")),
         headers=_headers(objects(entity, "internetMessageHeaders")),
     )
 
 
-def _attachment(entity: JSONObject) -> AttachmentInfo:
+def attachment(entity: JSONObject) -> AttachmentInfo:
+    """Return what is attached, without its bytes."""
     return AttachmentInfo(
         id=required_text(entity, "id"),
         name=text(entity, "name"),
@@ -119,6 +128,12 @@ def _attachment(entity: JSONObject) -> AttachmentInfo:
         is_inline=flag(entity, "isInline"),
         content_id=optional_text(entity, "contentId"),
     )
+
+
+def _flag(value: object) -> FlagStatus:
+    if value is None:
+        return FlagStatus.NONE
+    return _FLAGS.get(text(as_object(value, "flag"), "flagStatus").lower(), FlagStatus.NONE)
 
 
 def _headers(pairs: tuple[JSONObject, ...]) -> dict[str, tuple[str, ...]]:
