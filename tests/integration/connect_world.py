@@ -182,6 +182,12 @@ class Company:
             actor=SYSTEM,
         )
 
+    async def waiting_path(self, page: Page) -> str:
+        """Our own page of a sign-in whose browser has gone on to the vendor."""
+        (session_id,) = parse_qs(urlsplit(page.url).query)["connect_session"]
+        session = await self.app.connections.sessions.get(session_id)
+        return f"/connect/checking/{session.reference}"
+
     async def connections(self) -> tuple[Connection, ...]:
         return await self.app.connections.list_for_member(self.tom.id, organization_id="org_1")
 

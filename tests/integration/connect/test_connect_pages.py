@@ -240,9 +240,7 @@ async def test_waiting_for_the_vendor_reads_as_finishing_and_then_as_not_finishe
     company: Company, move_time
 ) -> None:
     await company.approve()
-    await company.go()
-    returned = next(url for url in company.browser.visited if "/connect/return/" in url)
-    waiting = await company.browser.open(returned)
+    waiting = await company.browser.open(await company.waiting_path(await company.go()))
     assert waiting.h1 == "Finishing with Larkspur …"
     move_time(timedelta(minutes=5))
     over = await company.browser.open(waiting.path)

@@ -70,8 +70,7 @@ async def test_nobody_elses_script_is_told_anything_of_a_request(company: Compan
 async def test_the_waiting_pages_of_a_sign_in_lead_on_by_script(company: Company) -> None:
     await company.approve()
     back = await company.go()
-    returned = next(url for url in company.browser.visited if "/connect/return/" in url)
-    waiting = await company.browser.open(returned)
+    waiting = await company.browser.open(await company.waiting_path(back))
     (live,) = waiting.tree.xpath("//main/@data-live-from")
     assert '"as_of":"12:00 UTC"' in (await company.browser.open(live)).text
     await company.confirm(back)
