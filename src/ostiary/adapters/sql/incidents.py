@@ -205,6 +205,14 @@ class SQLIncidentStore:
         rows = (await self._connection.execute(statement)).mappings()
         return tuple((connection_of_row(row), row["seen_at"]) for row in rows)
 
+    async def count_open(self, organization_id: str) -> int:
+        statement = (
+            select(func.count())
+            .select_from(incidents)
+            .where(incidents.c.organization_id == organization_id, incidents.c.closed_at.is_(None))
+        )
+        return (await self._connection.execute(statement)).scalar_one()
+
     async def page(
         self,
         *,

@@ -102,6 +102,7 @@ class IncidentStore(Protocol):
         """
         ...
 
+    async def count_open(self, organization_id: str) -> int: ...
     async def page(
         self,
         *,

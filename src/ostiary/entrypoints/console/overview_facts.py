@@ -54,6 +54,8 @@ class Overview:
     segments: tuple[Segment, ...]
     spoken: str
     checked_at: datetime | None
+    incident_count: int
+    """Not solved yet."""
     recent: tuple[AuditRecord, ...]
 
 
@@ -70,6 +72,7 @@ async def read_overview(services: Services, organization_id: str) -> Overview:
             organization_id, status=ConnectionStatus.FAILING
         )
         waiting = await transaction.approval_requests.count_waiting(organization_id)
+        incidents = await transaction.incidents.count_open(organization_id)
         recent = await transaction.audit.page(organization_id=organization_id, limit=RECENT_COUNT)
     rows = tenant_rows(tenants, consents)
     live = sum(statuses.get(status, 0) for status in _LIVE)
@@ -87,6 +90,7 @@ async def read_overview(services: Services, organization_id: str) -> Overview:
         segments=segments,
         spoken=spoken(segments),
         checked_at=max(checked, default=None),
+        incident_count=incidents,
         recent=recent.items,
     )
 

@@ -33,6 +33,8 @@ SECTIONS: Final = (
     Section("requests", "Approval requests", "/console/requests"),
     Section("members", "Members and licences", "/console/members"),
     Section("connections", "Connections", "/console/connections"),
+    Section("incidents", "Incidents", "/console/incidents"),
+    Section("unused", "Unused permissions", "/console/unused-permissions"),
     Section("audit", "Audit log", "/console/audit"),
     Section("settings", "Settings", "/console/settings"),
 )
@@ -42,6 +44,7 @@ OPERATOR_SECTIONS: Final = (
     Section("customers", "Customers", "/operator/customers"),
     Section("ews", "EWS exposure", "/operator/ews"),
     Section("apps", "Apps", "/operator/apps"),
+    Section("incidents", "Incidents", "/operator/incidents"),
     Section("failures", "Failures", "/operator/failures"),
     Section("freezes", "Kill switch", "/operator/freezes"),
     Section("audit", "Audit log", "/operator/audit"),
