@@ -79,6 +79,7 @@ from ostiary.core.mail.ports import MailGateway
 from ostiary.core.mail.service import MailService
 from ostiary.core.notices.model import Correspondent, Vendor
 from ostiary.core.notices.service import NoticeService
+from ostiary.core.organizations.member_changes import MemberChanges
 from ostiary.core.organizations.people_import import PeopleImport
 from ostiary.core.organizations.service import OrganizationService
 from ostiary.core.signin.credentials import CredentialFact
@@ -139,6 +140,7 @@ class Services:
     tenants: TenantService
     organizations: OrganizationService
     people_import: PeopleImport
+    member_changes: MemberChanges
     access: AccessService
     rate_limits: RateLimits
     audit: AuditService
@@ -274,6 +276,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             tenants=tenants,
             organizations=OrganizationService(transactions=transactions, clock=clock, entropy=entropy),
             people_import=PeopleImport(transactions=transactions, clock=clock, entropy=entropy),
+            member_changes=MemberChanges(transactions=transactions, clock=clock, entropy=entropy),
             access=AccessService(
                 transactions=transactions,
                 clock=clock,

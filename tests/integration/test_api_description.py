@@ -118,7 +118,7 @@ async def test_every_request_shape_refuses_unknown_fields(web: FastAPI) -> None:
     schemas = document["components"]["schemas"]
     for method, path, operation in operations(document):
         body = operation.get("requestBody")
-        if body is None:
+        if body is None or set(body["content"]) == {"text/csv"}:  # a file has lines, not fields
             continue
         reference = body["content"]["application/json"]["schema"]["$ref"]
         assert schemas[reference.rpartition("/")[2]]["additionalProperties"] is False, (method, path)

@@ -179,6 +179,7 @@ async def again(running: Services, customer: Customer) -> Secret:
             organization_id=customer.organization.id,
             entropy=running.entropy,
             now=running.clock.now(),
+            authenticated_at=None,
             replaces=None,
         )
     return signed_in.secret

@@ -177,7 +177,7 @@ class OrganizationService:
             if known is not None:
                 return known, False
             if licensed:
-                await _require_seats(transaction, organization, wanted=1)
+                await require_seats(transaction, organization, wanted=1)
             await transaction.members.add(member)
             await transaction.audit.record(
                 "member.added",
@@ -289,7 +289,7 @@ class OrganizationService:
                 for member in await _members(transaction, member_ids, organization_id)
                 if not member.licensed
             ]
-            await _require_seats(transaction, organization, wanted=len(without))
+            await require_seats(transaction, organization, wanted=len(without))
             changed = tuple(replace(member, licensed=True) for member in without)
             for member in changed:
                 await transaction.members.save(member)
@@ -348,9 +348,14 @@ async def _members(
     return [await transaction.members.get(member_id, organization_id=organization_id) for member_id in wanted]
 
 
-async def _require_seats(
+async def require_seats(
     transaction: OrganizationTransaction, organization: Organization, *, wanted: int
 ) -> None:
+    """Refuse when fewer licences are left; the caller holds the organization's lock.
+
+    Raises:
+        Conflict: Not enough are left.
+    """
     if organization.seat_count == 0 or wanted == 0:
         return
     left = organization.seat_count - await transaction.members.count_licensed(organization.id)

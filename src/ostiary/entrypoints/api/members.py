@@ -72,6 +72,41 @@ class LicenceChange(RequestShape):
     licensed: StrictBool
 
 
+class PutMember(RequestShape):
+    """A person as you know them. Role and licence stay as they are when left out."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, str_strip_whitespace=True, json_schema_extra={"examples": [_EXAMPLE]}
+    )
+
+    external_id: Annotated[
+        str,
+        Field(
+            min_length=1, max_length=128, description="Your own id for the person; unique in the customer."
+        ),
+    ]
+    email: Annotated[Line, Field(min_length=3, max_length=320)]
+    display_name: Annotated[Line, Field(min_length=1, max_length=200)]
+    role: MemberRole | None = None
+    licensed: StrictBool | None = None
+
+
+class MemberChange(RequestShape):
+    """What to change of a person; what is left out stays as it is."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        str_strip_whitespace=True,
+        json_schema_extra={"examples": [{"email": "tom.ellis-moss@harbourvale.example", "licensed": True}]},
+    )
+
+    email: Annotated[Line | None, Field(min_length=3, max_length=320)] = None
+    display_name: Annotated[Line | None, Field(min_length=1, max_length=200)] = None
+    role: MemberRole | None = None
+    licensed: StrictBool | None = None
+
+
 class MemberShape(AnswerShape):
     """A person of a customer."""
 
@@ -138,6 +173,23 @@ async def create_member(
     return await once(request, key, new, act)
 
 
+@router.put(
+    "",
+    dependencies=[requires(Permission.API_MANAGE)],
+    response_model=MemberShape,
+    responses={**CHANGING, 201: {"model": MemberShape, "description": "They are new."}},
+    summary="Add or change a person",
+    operation_id="put_member",
+)
+async def put_member(request: Request, organization_id: ObjectId, person: PutMember) -> Response:
+    """Make the person with this `external_id` be like this, new or not. Sent twice it changes nothing more."""
+    member, is_new = await services(request).member_changes.put(
+        organization_id=organization_id, **person.model_dump(), actor=actor(request)
+    )
+    shape = MemberShape.model_validate(member)
+    return Response(shape.model_dump_json(), 201 if is_new else 200, media_type="application/json")
+
+
 @router.get(
     "",
     dependencies=[requires(Permission.API_READ)],
@@ -171,6 +223,23 @@ async def list_members(
 async def get_member(request: Request, organization_id: ObjectId, member_id: ObjectId) -> MemberShape:
     """One person."""
     member = await services(request).organizations.get_member(member_id, organization_id=organization_id)
+    return MemberShape.model_validate(member)
+
+
+@router.patch(
+    "/{member_id}",
+    dependencies=[requires(Permission.API_MANAGE)],
+    responses=CHANGING,
+    summary="Change a person",
+    operation_id="change_member",
+)
+async def change_member(
+    request: Request, organization_id: ObjectId, member_id: ObjectId, change: MemberChange
+) -> MemberShape:
+    """Change name, address, role or licence: all that is given, or nothing."""
+    member = await services(request).member_changes.change(
+        member_id, organization_id=organization_id, **change.model_dump(), actor=actor(request)
+    )
     return MemberShape.model_validate(member)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
@@ -93,7 +93,7 @@ async def show_all_incidents(
 
 def _context(
     path: str, page: Page[Incident], rows: Sequence[IncidentRow], *, show: Show, after: str | None
-) -> dict[str, object]:
+) -> dict[str, Any]:
     query = {} if show == "open" else {"show": show}
     return {
         "path": path,
