@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 import pytest
 import pytest_asyncio
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ostiary.bootstrap import Services, application
 from ostiary.core.kernel.errors import Misconfigured, TemporarilyUnavailable
@@ -98,6 +99,33 @@ async def test_job_that_does_not_finish_in_time_is_handed_back(services: Service
     worker.cancel()
     await asyncio.gather(worker, return_exceptions=True)
     assert await states(services) == [("test.endless", "todo")]
+
+
+async def test_worker_goes_on_after_it_lost_the_database(
+    services: Services, migrated_engine: AsyncEngine
+) -> None:
+    ran = asyncio.Queue[str]()
+
+    async def run(_: Services, arguments: Mapping[str, str]) -> None:
+        ran.put_nowait(arguments["attempt_id"])
+
+    worker = Worker(services, jobs=[Job("test.job", run)])
+    task = asyncio.create_task(worker.run())
+    await queue(services, "test.job", attempt_id="att_1")
+    async with asyncio.timeout(60):
+        assert await ran.get() == "att_1"
+        async with migrated_engine.connect() as connection:
+            # As a crash of the server does: every other connection of this database ends.
+            await connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            )
+        await queue(services, "test.job", attempt_id="att_2")
+        assert await ran.get() == "att_2"
+    await stop_worker(worker, task, seconds=60)
+    assert task.exception() is None
 
 
 @pytest.mark.parametrize("after_seconds", [0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -10,8 +11,10 @@ from typing import Any, Final
 
 import procrastinate
 import procrastinate.worker
+import psycopg
 import structlog
 from procrastinate import PsycopgConnector
+from procrastinate.exceptions import ConnectorException
 
 from ostiary.bootstrap import Services
 from ostiary.core.kernel.errors import TemporarilyUnavailable, Throttled
@@ -24,6 +27,7 @@ POLL_SECONDS: Final = 5.0
 _STALLED_AFTER_SECONDS: Final = 60.0
 _ASK_AGAIN_SECONDS: Final = 0.2
 _INSIST_SECONDS: Final = 5.0
+_AGAIN_SECONDS: Final = 1.0
 _KEEP_FAILED_HOURS: Final = 24 * 30
 """Failed jobs stay a month for whoever asks why; done ones are deleted at once."""
 
@@ -36,7 +40,7 @@ class Worker:
     def __init__(self, services: Services, *, jobs: Sequence[Job] = JOBS) -> None:
         self._services = services
         self._inner: procrastinate.worker.Worker | None = None
-        self._stopping = False
+        self._asked_to_stop = asyncio.Event()
         connection = services.database_parameters
         self._app = procrastinate.App(
             connector=PsycopgConnector(
@@ -55,9 +59,26 @@ class Worker:
     async def run(self, *, until_idle: bool = False) -> None:
         """Work until cancelled; then finish what runs, within the shutdown time, and hand back the rest.
 
+        A database that goes away and comes back is waited for: the queue's own connections do not survive it.
+
         Args:
             until_idle: Return once no job is due; for tests and the demo.
         """
+        while True:
+            try:
+                await self._work(until_idle=until_idle)
+            except (ConnectorException, psycopg.Error):
+                if until_idle:
+                    raise
+            # The queue ends in peace whatever ended it; only we know who asked for it.
+            task = asyncio.current_task()
+            if until_idle or self._asked_to_stop.is_set() or (task is not None and task.cancelling()):
+                return
+            log.warning("the worker lost the database and starts again", seconds=_AGAIN_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._asked_to_stop.wait(), _AGAIN_SECONDS)
+
+    async def _work(self, *, until_idle: bool) -> None:
         settings = self._services.settings
         async with self._app.open_async():
             self._inner = procrastinate.worker.Worker(
@@ -70,12 +91,12 @@ class Worker:
                 install_signal_handlers=False,
                 delete_jobs="successful",
             )
-            if not self._stopping:
+            if not self._asked_to_stop.is_set():
                 await self._inner.run()
 
     def ask_to_stop(self) -> None:
         """Ask :meth:`run` to finish what runs and return. While the worker is only starting, ask again."""
-        self._stopping = True
+        self._asked_to_stop.set()
         if self._inner is not None:
             self._inner.stop()
 
