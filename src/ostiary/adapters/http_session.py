@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import ssl
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,12 +18,21 @@ LONGEST_CALL_SECONDS: Final = 60.0
 """Outer limit for any call; adapters set shorter ones (SR-106)."""
 
 
+LARGE_BODY_BYTES: Final = 256 * 1024
+"""From here on a body is written piece by piece, so that other calls get their turn in between."""
+
+
 class CallObserver(Protocol):
     """Hears of every call, for metrics."""
 
     def __call__(self, *, path: str, status: int | None, seconds: float) -> None:
         """``status`` is None when there was no answer."""
         ...
+
+
+def payload_of(data: bytes) -> bytes | io.BytesIO:
+    """Return a body as aiohttp should get it; good for one request."""
+    return io.BytesIO(data) if len(data) > LARGE_BODY_BYTES else data
 
 
 def create_session(

@@ -53,7 +53,7 @@ class EWSMailWriter:
         changes: MessageChanges,
         *,
         if_version: str | None = None,
-    ) -> Message:
+    ) -> MessageSummary:
         """Two calls for marks, three for content.
 
         Source: EWS UpdateItem operation.
@@ -70,9 +70,9 @@ class EWSMailWriter:
                 raise VersionChanged(
                     "It was changed since you read it. Read it again, then decide.", provider=error.provider
                 ) from error
-        return await self._whole(mailbox, message_id)
+        return await self._summary(mailbox, message_id)
 
-    async def stamp_draft(self, mailbox: MailboxAccess, message_id: str, posting: Posting) -> Message:
+    async def stamp_draft(self, mailbox: MailboxAccess, message_id: str, posting: Posting) -> MessageSummary:
         message = await self._require_draft(mailbox, message_id)
         updates = writing.updates_xml(MessageChanges(), posting)
         version = await self._update(mailbox, message_id, updates, if_version=message.version)
@@ -179,14 +179,17 @@ class EWSMailWriter:
         request = file_message.transfer_request(operation, message_id, target)
         response = await self._session.call(mailbox, operation, request)
         new_id = required_id(write_message.written_item(only_message(response)), "ItemId")
-        fields = (*codec.FOUND_FIELDS, *codec.GOT_FIELDS)
-        return codec.message_summary(await self._item(mailbox, new_id, fields))
+        return await self._summary(mailbox, new_id)
 
-    async def _require_draft(self, mailbox: MailboxAccess, message_id: str) -> Message:
-        message = await self._whole(mailbox, message_id)
+    async def _require_draft(self, mailbox: MailboxAccess, message_id: str) -> MessageSummary:
+        message = await self._summary(mailbox, message_id)
         if not message.is_draft:
             raise NotADraft("This message is no draft any more.")
         return message
+
+    async def _summary(self, mailbox: MailboxAccess, message_id: str) -> MessageSummary:
+        fields = (*codec.FOUND_FIELDS, *codec.GOT_FIELDS)
+        return codec.message_summary(await self._item(mailbox, message_id, fields))
 
     async def _whole(self, mailbox: MailboxAccess, message_id: str) -> Message:
         return codec.message(await self._item(mailbox, message_id, codec.MESSAGE_FIELDS, body_type="Best"))

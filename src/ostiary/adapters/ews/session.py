@@ -14,6 +14,7 @@ import aiohttp
 from ostiary.adapters.ews.errors import translate
 from ostiary.adapters.ews.response_code import fault_code, message_values
 from ostiary.adapters.ews.soap import MOST_ANSWER_BYTES, Element, M, S, envelope, parse_body
+from ostiary.adapters.http_session import payload_of
 from ostiary.core.connections.model import MailboxAccess
 from ostiary.core.kernel.errors import (
     OstiaryError,
@@ -132,8 +133,9 @@ class EWSSession:
     async def _post(
         self, data: bytes | AsyncIterator[bytes], headers: dict[str, str], limits: aiohttp.ClientTimeout
     ) -> aiohttp.ClientResponse:
+        body = payload_of(data) if isinstance(data, bytes) else data
         return await self._session.post(
-            self._endpoint_url, data=data, headers=headers, allow_redirects=False, timeout=limits
+            self._endpoint_url, data=body, headers=headers, allow_redirects=False, timeout=limits
         )
 
     async def _attempt(self, mailbox: MailboxAccess, data: bytes, *, fresh_token: bool) -> Element:

@@ -16,6 +16,7 @@ from yarl import URL
 
 from ostiary.adapters.graph.codec.json_shape import JSONObject, parse_object
 from ostiary.adapters.graph.errors import translate
+from ostiary.adapters.http_session import payload_of
 from ostiary.core.connections.model import MailboxAccess
 from ostiary.core.kernel.errors import (
     OstiaryError,
@@ -137,7 +138,7 @@ class GraphClient:
                 self._session.request(
                     method,
                     URL(url, encoded=True),
-                    data=data,
+                    data=payload_of(data),
                     headers=headers,
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(total=UPLOAD_PART_SECONDS, connect=10),
@@ -254,7 +255,7 @@ class GraphClient:
         async with self._session.request(
             method,
             URL(url, encoded=True),
-            data=body,
+            data=None if body is None else payload_of(body),
             headers=headers,
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=self._timeout_seconds, connect=10),

@@ -15,7 +15,7 @@ from ostiary.adapters.graph.codec import mail as codec
 from ostiary.adapters.graph.ids import path_segment
 from ostiary.adapters.graph.uploads import upload_file
 from ostiary.core.connections.model import MailboxAccess
-from ostiary.core.kernel.errors import TemporarilyUnavailable
+from ostiary.core.kernel.errors import ProviderContractBroken, TemporarilyUnavailable
 from ostiary.core.mail.attachments import MOST_ATTACHMENT_BYTES, ByteStream, NewAttachment, exactly
 from ostiary.core.mail.errors import TooLargeForMailbox
 from ostiary.core.mail.model import AttachmentInfo
@@ -48,16 +48,33 @@ class GraphAttachments:
         path = _message(message_id)
         checked = exactly(chunks, file.size_bytes)
         if file.size_bytes >= SMALL_BYTES:
-            attachment_id = await upload_file(self._client, mailbox, path, file, checked)
-            return AttachmentInfo(
-                id=unquote(attachment_id),
-                name=file.name,
-                content_type=file.content_type,
-                size_bytes=file.size_bytes,
-                is_inline=file.is_inline,
-                content_id=file.content_id,
-            )
+            return await self._upload(mailbox, path, file, checked)
         content = b"".join([chunk async for chunk in checked])
+        try:
+            return await self._post(mailbox, path, file, content)
+        except TooLargeForMailbox as refusal:
+            # Just below 3 MB the request around the file may be over Graph's 4 MB.
+            try:
+                return await self._upload(mailbox, path, file, _at_once(content))
+            except ProviderContractBroken:
+                raise refusal from None
+
+    async def _upload(
+        self, mailbox: MailboxAccess, path: str, file: NewAttachment, chunks: AsyncIterator[bytes]
+    ) -> AttachmentInfo:
+        attachment_id = await upload_file(self._client, mailbox, path, file, chunks)
+        return AttachmentInfo(
+            id=unquote(attachment_id),
+            name=file.name,
+            content_type=file.content_type,
+            size_bytes=file.size_bytes,
+            is_inline=file.is_inline,
+            content_id=file.content_id,
+        )
+
+    async def _post(
+        self, mailbox: MailboxAccess, path: str, file: NewAttachment, content: bytes
+    ) -> AttachmentInfo:
         entity: dict[str, object] = {
             "@odata.type": "#microsoft.graph.fileAttachment",
             "name": file.name,
@@ -94,6 +111,10 @@ def stream_of(response: aiohttp.ClientResponse, most_bytes: int) -> ByteStream:
     # Of a compressed body the length says nothing about what comes out.
     is_plain = "Content-Encoding" not in response.headers
     return ByteStream(chunks(), response.content_length if is_plain else None)
+
+
+async def _at_once(content: bytes) -> AsyncGenerator[bytes]:
+    yield content
 
 
 def _message(message_id: str) -> str:

@@ -45,7 +45,7 @@ class GraphMailWriter:
         answering: Answering | None = None,
         posting: Posting | None = None,
     ) -> Message:
-        """One call for a new message, two for an answer: the second writes above the quoted original.
+        """One call for a new message, three for an answer: the second writes above the quoted original.
 
         Source: Graph, create message, message: createReply, createReplyAll, createForward.
         """
@@ -56,11 +56,13 @@ class GraphMailWriter:
         given = {name: value for name, value in writing.content_json(content).items() if name != "body"}
         action = f"{_message(answering.message_id)}/{_ANSWER_ACTIONS[answering.kind]}"
         draft = await self._client.change(mailbox, "POST", action, {"message": {**given, **marks}})
+        path = _message(required_text(draft, "id"))
         body = writing.above_quote(content, as_object(draft.get("body") or {}, "body"))
-        if body is None:
-            return codec.message(draft)
-        draft_id = required_text(draft, "id")
-        return codec.message(await self._client.change(mailbox, "PATCH", _message(draft_id), {"body": body}))
+        if body is not None:
+            await self._client.change(mailbox, "PATCH", path, {"body": body})
+        # Only reading it tells what a forward took along.
+        query = {"$select": codec.MESSAGE_FIELDS, "$expand": codec.ATTACHMENT_EXPANSION}
+        return codec.message(await self._client.get(mailbox, path, query))
 
     async def update_message(
         self,
@@ -69,7 +71,7 @@ class GraphMailWriter:
         changes: MessageChanges,
         *,
         if_version: str | None = None,
-    ) -> Message:
+    ) -> MessageSummary:
         """One call for marks, two for content.
 
         Source: Graph, update message.
@@ -77,13 +79,15 @@ class GraphMailWriter:
         if not changes.content.is_empty:
             # Permission to rewrite delivered mail is another one, which nobody should give us (graph.md §17).
             await self._require_draft(mailbox, message_id)
-        return codec.message(
+        return codec.message_summary(
             await self._patch(mailbox, message_id, writing.changes_json(changes), if_version)
         )
 
-    async def stamp_draft(self, mailbox: MailboxAccess, message_id: str, posting: Posting) -> Message:
+    async def stamp_draft(self, mailbox: MailboxAccess, message_id: str, posting: Posting) -> MessageSummary:
         await self._require_draft(mailbox, message_id)
-        return codec.message(await self._patch(mailbox, message_id, writing.posting_json(posting), None))
+        return codec.message_summary(
+            await self._patch(mailbox, message_id, writing.posting_json(posting), None)
+        )
 
     async def send_draft(
         self, mailbox: MailboxAccess, message_id: str, *, version: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -180,7 +181,7 @@ class MemoryMailGateway:
         changes: MessageChanges,
         *,
         if_version: str | None = None,
-    ) -> Message:
+    ) -> MessageSummary:
         message = self._message(mailbox, message_id)
         if if_version not in (None, message.version):
             raise VersionChanged("It was changed since you read it. Read it again, then decide.")
@@ -192,12 +193,12 @@ class MemoryMailGateway:
             flag=message.flag if changes.flag is None else changes.flag,
             categories=message.categories if changes.categories is None else changes.categories,
         )
-        return self._put(mailbox, message)
+        return _summary(self._put(mailbox, message))
 
-    async def stamp_draft(self, mailbox: MailboxAccess, message_id: str, posting: Posting) -> Message:
+    async def stamp_draft(self, mailbox: MailboxAccess, message_id: str, posting: Posting) -> MessageSummary:
         draft = self._draft(mailbox, message_id)
         self._stamps[draft.id] = posting
-        return self._put(mailbox, draft)
+        return _summary(self._put(mailbox, draft))
 
     async def send_draft(
         self, mailbox: MailboxAccess, message_id: str, *, version: str | None = None
@@ -358,7 +359,9 @@ def _received(message: MessageSummary) -> datetime:
 def _has_words(message: Message, where: MessageFilter) -> bool:
     names = " ".join(each.name for each in message.attachments)
     inside = f"{message.subject} {message.text or ''} {message.html or ''} {names}".casefold()
-    return all(word in inside for word in (where.words or "").casefold().split())
+    # Beginnings of words, as Exchange's index finds them.
+    wanted = re.findall(r"[\w@.]+", (where.words or "").casefold())
+    return all(re.search(rf"(?<!\w){re.escape(word)}", inside) for word in wanted)
 
 
 def _summary(message: Message) -> MessageSummary:

@@ -96,7 +96,7 @@ class MailWriter(Protocol):
         changes: MessageChanges,
         *,
         if_version: str | None = None,
-    ) -> Message:
+    ) -> MessageSummary:
         """Change a message; raises NotADraft for content of a message that is none.
 
         Args:
@@ -104,7 +104,7 @@ class MailWriter(Protocol):
         """
         ...
 
-    async def stamp_draft(self, mailbox: MailboxAccess, message_id: str, posting: Posting) -> Message:
+    async def stamp_draft(self, mailbox: MailboxAccess, message_id: str, posting: Posting) -> MessageSummary:
         """Mark a draft for sending; raises NotADraft."""
         ...
 

@@ -32,7 +32,7 @@ from ostiary.core.kernel.ids import new_id
 from ostiary.core.kernel.transactions import Transactions
 from ostiary.core.mail.drafts import Answering, MessageContent, Posting
 from ostiary.core.mail.errors import SendUnconfirmed
-from ostiary.core.mail.model import Message
+from ostiary.core.mail.model import MessageSummary
 from ostiary.core.mail.ports import MailGateway, MailTransaction
 from ostiary.core.mail.sends import (
     GONE_MEANS_SENT_AFTER,
@@ -72,7 +72,7 @@ class _Act:
         return Posting(self.record.stamp, self.record.deliver_at)
 
 
-PrepareDraft = Callable[[_Act], Awaitable[Message]]
+PrepareDraft = Callable[[_Act], Awaitable[MessageSummary]]
 
 
 class MailSending:
@@ -116,7 +116,7 @@ class MailSending:
             SendUnconfirmed: It may have been sent; repeat with the same ``act_key``.
         """
 
-        async def prepare(act: _Act) -> Message:
+        async def prepare(act: _Act) -> MessageSummary:
             found = await act.gateway.find_stamped(act.mailbox, act.record.stamp) if act_key else None
             if found is not None:
                 # A call before this one made the draft, and its answer was lost or its process died.
@@ -138,7 +138,7 @@ class MailSending:
     ) -> SendOutcome:
         """Send a draft that is there. Sending takes it out of Drafts, so its id can be sent only once."""
 
-        async def prepare(act: _Act) -> Message:
+        async def prepare(act: _Act) -> MessageSummary:
             return await act.gateway.stamp_draft(act.mailbox, message_id, act.posting)
 
         return await self._run(
@@ -206,14 +206,14 @@ class MailSending:
             return await self._settle(act)
         return await self._hand_over(act, draft.version)
 
-    async def _prepare(self, act: _Act, prepare: PrepareDraft) -> Message:
+    async def _prepare(self, act: _Act, prepare: PrepareDraft) -> MessageSummary:
         try:
             return await prepare(act)
         except (*_REFUSED, NotFound):
             await self._forget(act)
             raise
 
-    async def _handed_over(self, act: _Act, draft: Message) -> _Act:
+    async def _handed_over(self, act: _Act, draft: MessageSummary) -> _Act:
         """Put on record which draft is about to be sent, before it is."""
         async with self._transactions() as tx:
             record = await tx.sends.start_sending(

@@ -45,7 +45,7 @@ class MailWriting:
         *,
         organization_id: str | None,
         check_version: CheckVersion | None = None,
-    ) -> Message:
+    ) -> MessageSummary:
         """Change a draft's content, or marks of any message.
 
         Args:

@@ -123,7 +123,6 @@ def event(entity: JSONObject, *, calendar_id: str | None) -> CalendarEvent:
 def series(entity: JSONObject) -> Series:
     """Return a series, read with :data:`SERIES_FIELDS`, its exceptions and its calendar expanded."""
     exceptions = [event(each, calendar_id=None) for each in objects(entity, "exceptionOccurrences")]
-    exceptions.sort(key=lambda each: each.original_starts_at or each.starts_at)
     days = tuple(_cancelled_on(each) for each in texts(entity, "cancelledOccurrences"))
     home = entity.get("calendar")
     calendar_id = None if home is None else required_text(as_object(home, "calendar"), "id")
