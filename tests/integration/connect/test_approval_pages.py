@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 
 from ostiary.core.approvals.model import ApprovalRequestState
 from ostiary.core.connections.model import ConnectionStatus
+from ostiary.core.consent.model import Consent, ConsentState
 from ostiary.core.kernel.access_method import AccessMethod
 
-from ..connect_world import Browser
+from ..connect_world import HARBOUR, Browser
 
 TOM = "tom.ellis@harbourvale.example"
 PRIYA = "priya.nair@harbourvale.example"
@@ -221,3 +222,27 @@ async def test_going_on_without_needs_the_browser_that_approved(company: Company
         "/admin-consent/without/CN-0000-0001", data=token, headers={"Sec-Fetch-Site": "same-origin"}
     )
     assert answer.status == 404
+
+
+async def test_an_approval_that_was_only_for_the_administrator_can_be_asked_for_again(
+    company: Company,
+) -> None:
+    # On our record it stands; at Microsoft there is none for this person.
+    async with company.app.transactions() as tx:
+        await tx.consents.save(
+            Consent(
+                id="cns_1",
+                cloud="global",
+                tenant_id=HARBOUR,
+                organization_id="org_1",
+                method=AccessMethod.GRAPH,
+                state=ConsentState.VERIFIED,
+                reference="CN-0000-0001",
+            )
+        )
+    page = await company.browser.open(await company.session())
+    page = await company.browser.sign_in(await company.browser.press(page, "Continue to Microsoft"), TOM)
+    page = await company.browser.press(page, "Return to the app without granting")
+    assert page.h1 == "Harbour & Vale has approved Larkspur, but not for you"
+    form = await company.browser.press(page, "Ask my administrator")
+    assert form.h1 == "Ask your IT administrator to approve Larkspur"

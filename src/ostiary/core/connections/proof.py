@@ -11,6 +11,7 @@ from typing import Final
 
 from ostiary.core.audit.model import Actor
 from ostiary.core.connections.model import Connection, MailboxAccess, MailboxFacts
+from ostiary.core.connections.plan import Approval
 from ostiary.core.connections.ports import ConnectionTransaction, MailboxProbe
 from ostiary.core.connections.sessions import ConnectPreview
 from ostiary.core.consent.features import Feature, lacking
@@ -124,9 +125,10 @@ class ConnectProof:
                 error_subcode=answer.error_subcode,
                 error_codes=answer.error_codes,
             )
+            not_for_everyone = reason == "not_admin" and preview.plan.approval is Approval.GIVEN
             raise Refused(
                 reason,
-                variant=variant_of(reason, answer.error_codes),
+                variant="not_for_everyone" if not_for_everyone else variant_of(reason, answer.error_codes),
                 provider=ProviderDetail(
                     code=answer.provider_code,
                     correlation_id=answer.correlation_id,

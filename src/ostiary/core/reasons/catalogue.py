@@ -94,6 +94,14 @@ _REASONS: Final = (
             _MESSAGE,
         ),
         connect_actions=(_ASK_ADMINISTRATOR,),
+        variants={
+            # An administrator who ticks nothing on an ordinary sign-in approves for themselves (entra-id.md §2.4).
+            "not_for_everyone": Variant(
+                headline="{org} has approved {vendor}, but not for you",
+                why="An approval is on record, and Microsoft still asks for one. It was probably given for one "
+                "administrator alone, or taken back since. Approving once more, for everyone, mends it.",
+            )
+        },
         aadsts=frozenset({90093, 90094, 90095, 90099}),
     ),
     Reason(

@@ -44,6 +44,9 @@ router = APIRouter(include_in_schema=False)
 _PUBLIC: Final = [requires(Permission.PUBLIC)]
 _WRITING: Final = [*_PUBLIC, limited(LimitedAct.MAIL, by_address, by_cookie(COOKIE))]
 
+_APPROVED_YET_STOPPED: Final = frozenset({"missing_permission", "not_admin", "unverified_publisher"})
+"""Reasons for asking although an approval is on record: it was not for everything, or not for everyone."""
+
 _Act = Callable[[str, Actor], Awaitable[None]]
 _Address = Annotated[str, Form(max_length=400)]
 _Reason = Annotated[str, Form(max_length=4000)]
@@ -58,7 +61,7 @@ async def show_form(request: Request) -> Response:
     plan = await _plan(request, session)
     if isinstance(plan, Response):
         return plan
-    if plan.approval is Approval.GIVEN and session.reason != "missing_permission":
+    if plan.approval is Approval.GIVEN and session.reason not in _APPROVED_YET_STOPPED:
         return see_other("/connect")
     form = await services(request).approvals.form(
         organization_id=session.organization_id, member_id=session.member_id, method=plan.method
