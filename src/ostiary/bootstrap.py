@@ -76,7 +76,9 @@ from ostiary.core.kernel.entropy import Entropy, SystemEntropy
 from ostiary.core.kernel.errors import Misconfigured
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.mail.ports import MailGateway
+from ostiary.core.mail.sending import MailSending
 from ostiary.core.mail.service import MailService
+from ostiary.core.mail.writing import MailWriting
 from ostiary.core.notices.model import Correspondent, Vendor
 from ostiary.core.notices.service import NoticeService
 from ostiary.core.organizations.member_changes import MemberChanges
@@ -159,6 +161,8 @@ class Services:
     export: Export
     feed: FeedService
     mail: MailService
+    mail_writing: MailWriting
+    mail_sending: MailSending
     calendar: CalendarService
     health: Health
     status: StatusHistory
@@ -325,6 +329,14 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             export=Export(transactions=transactions),
             feed=FeedService(transactions=transactions, clock=clock, signals=signals),
             mail=MailService(mailboxes=mailboxes, gateways=microsoft.mail),
+            mail_writing=MailWriting(mailboxes=mailboxes, gateways=microsoft.mail),
+            mail_sending=MailSending(
+                transactions=transactions,
+                clock=clock,
+                entropy=entropy,
+                mailboxes=mailboxes,
+                gateways=microsoft.mail,
+            ),
             calendar=CalendarService(mailboxes=mailboxes, gateways=microsoft.calendar, entropy=entropy),
             health=Health({"database": lambda: _ping(engine), "keys": keys.health}),
             status=StatusHistory(

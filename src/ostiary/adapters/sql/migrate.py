@@ -20,7 +20,7 @@ from ostiary.adapters.sql.engine import driver_url
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD: Final = "0012_step_up"
+HEAD: Final = "0013_mail_sends"
 """The newest revision in ``migrations/versions``; written down here, so that looking costs no import of Alembic."""
 
 _SCRIPTS: Final = Path(__file__).parent / "migrations"

@@ -27,6 +27,7 @@ from ostiary.adapters.sql.freezes import SQLFreezeStore
 from ostiary.adapters.sql.idempotency import SQLIdempotencyStore
 from ostiary.adapters.sql.incidents import SQLIncidentStore
 from ostiary.adapters.sql.jobs import SQLJobQueue
+from ostiary.adapters.sql.mail_sends import SQLSendLedger
 from ostiary.adapters.sql.notices import SQLNoticeStore
 from ostiary.adapters.sql.organizations import SQLMemberStore, SQLOrganizationStore
 from ostiary.adapters.sql.permission_uses import SQLPermissionUseStore
@@ -89,6 +90,10 @@ class UnitOfWork:
     @property
     def notices(self) -> SQLNoticeStore:
         return SQLNoticeStore(self._connection)
+
+    @property
+    def sends(self) -> SQLSendLedger:
+        return SQLSendLedger(self._connection)
 
     @property
     def idempotency(self) -> SQLIdempotencyStore:

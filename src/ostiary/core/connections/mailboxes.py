@@ -29,6 +29,8 @@ class Part(StrEnum):
 
     MAIL = "mail"
     CALENDAR = "calendar"
+    SENDING = "sending"
+    """Mail that leaves as its owner's: a permission of its own over Graph."""
 
 
 class MailboxAccessSource(Protocol):
@@ -116,8 +118,9 @@ def _refusal(connection: Connection, part: Part) -> OstiaryError | None:
     """Return why the connection cannot be read, or None. A failing one is tried: the fault may have passed."""
     match connection.status:
         case ConnectionStatus.CONNECTED | ConnectionStatus.FAILING:
-            has_part = connection.mail if part is Part.MAIL else connection.calendar
-            return None if has_part else Conflict(f"This connection does not include {part.value}.")
+            if part is Part.CALENDAR:
+                return None if connection.calendar else Conflict("This connection does not include calendar.")
+            return None if connection.mail else Conflict("This connection does not include mail.")
         case ConnectionStatus.NEEDS_SIGN_IN:
             return ReauthorizationRequired(
                 "The person has to sign in again.",

@@ -33,13 +33,12 @@ _MOST_NOTED: Final = 50_000
 _USED_BY: Final[dict[tuple[AccessMethod, Part], str]] = {
     (AccessMethod.GRAPH, Part.MAIL): "Mail.ReadWrite",
     (AccessMethod.GRAPH, Part.CALENDAR): "Calendars.ReadWrite",
+    (AccessMethod.GRAPH, Part.SENDING): "Mail.Send",
     # EWS has one permission for everything; what it is used for is worth knowing all the same.
     (AccessMethod.EWS, Part.MAIL): "EWS.AccessAsUser.All (mail)",
     (AccessMethod.EWS, Part.CALENDAR): "EWS.AccessAsUser.All (calendar)",
+    (AccessMethod.EWS, Part.SENDING): "EWS.AccessAsUser.All (mail)",
 }
-
-_ONLY_GRANTED: Final = ("Mail.Send",)
-"""Graph permissions that we hold and that no call of ours uses yet: they show as never used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +133,7 @@ def held(connection: Connection) -> tuple[str, ...]:
             if has
         )
     granted = {scope.rsplit("/", 1)[-1].lower() for scope in connection.granted_scopes}
-    names = (*(_USED_BY[(AccessMethod.GRAPH, part)] for part in Part), *_ONLY_GRANTED)
+    names = tuple(_USED_BY[(AccessMethod.GRAPH, part)] for part in Part)
     return tuple(name for name in names if name.lower() in granted)
 
 
