@@ -54,9 +54,10 @@ class Starter:
             process.kill()
             await process.communicate()
 
-    async def run(self, *arguments: str, env: Mapping[str, str], log: Path) -> int:
-        """Start one command; returns its process id."""
-        return (await self._ask({"run": list(arguments), "env": dict(env), "log": str(log)}))["pid"]
+    async def run(self, *arguments: str, env: Mapping[str, str], log: Path, program: str = "ostiary") -> int:
+        """Start one command; returns its process id. Another ``program`` is a module of this folder."""
+        asked = {"run": list(arguments), "program": program, "env": dict(env), "log": str(log)}
+        return (await self._ask(asked))["pid"]
 
     async def code(self, process_id: int) -> int | None:
         """The exit code, negative for a signal, or None while it runs."""
@@ -117,14 +118,18 @@ class Served:
         self.folder.disarm()
         self.process_id = await self.starter.run("serve", env=self.environment, log=self.log_file)
         async with asyncio.timeout(_READY_SECONDS), httpx.AsyncClient(trust_env=False) as client:
-            while True:
-                try:
-                    if (await client.get(f"{self.url}/readyz", timeout=5)).status_code == 200:
-                        return
-                except httpx.TransportError:
-                    code = await self.starter.code(self.process_id)
-                    assert code is None, self.log_file.read_text()[-3000:]
+            while await self.status(client) != 200:
                 await asyncio.sleep(0.02)
+
+    async def status(self, client: httpx.AsyncClient) -> int:
+        """What it answers when asked whether it is ready; 0 is no answer. Fails when the process has ended."""
+        assert self.process_id is not None
+        try:
+            return (await client.get(f"{self.url}/readyz", timeout=30)).status_code
+        except httpx.TransportError:
+            code = await self.starter.code(self.process_id)
+            assert code is None, f"ended with {code}: {self.log_file.read_text()[-6000:]}"
+            return 0
 
     async def died(self) -> None:
         """Wait until a failpoint has killed it; fails when none did, because then the point was not hit."""

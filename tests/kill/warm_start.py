@@ -3,20 +3,22 @@
 Started once per test run; loads the product, then forks for each command. What is forked is the command as anybody
 would start it; only the imports, by far the longest part of a start, have happened already. One JSON object a line:
 
-- ``{"run": [arguments], "env": {...}, "log": path}`` answers ``{"pid": number}``;
+- ``{"run": [arguments], "program": name, "env": {...}, "log": path}`` answers ``{"pid": number}``; the program is
+  ``ostiary``, or a module of this folder with a ``main(arguments)``;
 - ``{"wait": pid}`` answers ``{"code": number}`` once it has ended, negative for a signal;
 - ``{"poll": pid}`` answers the same at once, with null while it runs.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
 from typing import Any, NoReturn
 
 
-def run_here(arguments: list[str], env: dict[str, str], log: str) -> NoReturn:
+def run_here(program: str, arguments: list[str], env: dict[str, str], log: str) -> NoReturn:
     """Become the command; never returns."""
     code = 70
     try:
@@ -26,10 +28,13 @@ def run_here(arguments: list[str], env: dict[str, str], log: str) -> NoReturn:
         output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         for number, descriptor in ((0, os.open(os.devnull, os.O_RDONLY)), (1, output), (2, output)):
             os.dup2(descriptor, number)
-        sys.argv = ["ostiary", *arguments]
-        from ostiary.entrypoints.cli.main import main
+        sys.argv = [program, *arguments]
+        if program == "ostiary":
+            from ostiary.entrypoints.cli.main import main
 
-        main()
+            main()
+        else:
+            importlib.import_module(program).main(arguments)
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -56,7 +61,7 @@ def main() -> None:
         if "run" in asked:
             pid = os.fork()
             if pid == 0:
-                run_here(asked["run"], asked["env"], asked["log"])
+                run_here(asked["program"], asked["run"], asked["env"], asked["log"])
             answer = {"pid": pid}
         elif "wait" in asked:
             answer = {"code": ended(asked["wait"], options=0)}

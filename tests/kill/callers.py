@@ -1,0 +1,44 @@
+"""One process of many callers that all want the same access token at the same moment.
+
+Each line of its input is a time; the process sets its clock to it and lets every caller ask at once. It answers
+each line with how many callers got a token, and a hash of each different one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import sys
+from datetime import datetime
+
+from ostiary.bootstrap import application
+from ostiary.core.kernel.clock import MovableClock
+from ostiary.logs import configure_logging
+from ostiary.settings import load_settings
+
+
+async def answer(connection_id: str, callers: int) -> None:
+    clock: MovableClock | None = None
+    for line in iter(sys.stdin.readline, ""):
+        moment = datetime.fromisoformat(line.strip())
+        if clock is None:
+            # The first time opens everything and asks nothing.
+            clock = MovableClock(moment)
+            opened = application(load_settings(), clock=clock)
+            services = await opened.__aenter__()
+            print("ready", flush=True)
+            continue
+        clock.advance(moment - clock.now())
+        tokens = await asyncio.gather(
+            *(services.connections.tokens.get(connection_id) for _ in range(callers))
+        )
+        different = sorted({hashlib.sha256(token.reveal().encode()).hexdigest() for token in tokens})
+        print(json.dumps({"answered": len(tokens), "different": different}), flush=True)
+    if clock is not None:
+        await opened.__aexit__(None, None, None)
+
+
+if __name__ == "__main__":
+    configure_logging(level="WARNING", log_format="text")
+    asyncio.run(answer(sys.argv[1], int(sys.argv[2])))
