@@ -22,10 +22,12 @@ from ostiary.adapters.sql.unit_of_work import SQLTransactions
 from ostiary.core.audit.model import SYSTEM
 from ostiary.core.kernel.clock import SystemClock
 from ostiary.core.kernel.entropy import SystemEntropy
+from ostiary.core.kernel.reach import Duty, declare, instance_wide
 
 
 async def measure(url: str, acts: int, at_once: int) -> None:
     """Write ``acts`` records by ``at_once`` callers and print the figures."""
+    declare(instance_wide(Duty.WORKER))
     engine = create_engine(url, pool_size=at_once)
     transactions = SQLTransactions(engine, clock=SystemClock(), entropy=SystemEntropy())
     taken: list[float] = []

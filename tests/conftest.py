@@ -33,6 +33,7 @@ from ostiary.adapters.sql.migrate import upgrade
 from ostiary.bootstrap import Services, application
 from ostiary.core.kernel.clock import MovableClock
 from ostiary.core.kernel.entropy import SeededEntropy
+from ostiary.core.kernel.reach import Duty, declare, instance_wide
 from ostiary.entrypoints.web.server import WebServer, open_listener
 from ostiary.logs import configure_logging
 from ostiary.settings import Profile, Settings
@@ -50,8 +51,12 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
 def pytest_configure() -> None:
-    """Log as the product does, so that what a failing test shows is masked too."""
+    """Log as the product does, so that what a failing test shows is masked too.
+
+    What a test does itself may reach everything, like a command at a shell; a request of the site begins with nothing.
+    """
     configure_logging(level="WARNING", log_format="text")
+    declare(instance_wide(Duty.COMMAND))
 
 
 @pytest.fixture

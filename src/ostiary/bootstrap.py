@@ -45,6 +45,7 @@ from ostiary.adapters.sql.embedded import EmbeddedServer
 from ostiary.adapters.sql.engine import create_engine, driver_url
 from ostiary.adapters.sql.feed_listener import SQLFeedSignals
 from ostiary.adapters.sql.migrate import SchemaState, downgrade, schema_state, upgrade
+from ostiary.adapters.sql.roles import EGRESS_ALL, bypasses
 from ostiary.adapters.sql.unit_of_work import SQLTransactions
 from ostiary.core.access.rate_limits import Budget, LimitedAct, RateLimits
 from ostiary.core.access.service import AccessService
@@ -104,8 +105,10 @@ __all__ = [
     "SchemaState",
     "Services",
     "application",
+    "bypassing_login",
     "create_key_file",
     "credential_facts",
+    "database_addresses",
     "database_url",
     "downgrade",
     "microsoft_hosts",
@@ -180,11 +183,13 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
     entropy = SystemEntropy()
     async with AsyncExitStack() as stack:
         keys = await _open_keys(settings, entropy, clock, stack)
-        url = await stack.enter_async_context(database_url(settings))
-        await _require_schema(settings, url)
+        addresses = await stack.enter_async_context(database_addresses(settings))
+        await _require_schema(settings, addresses.owner)
+        url = addresses.service
         engine = create_engine(url, pool_size=settings.database_pool_size)
         stack.push_async_callback(engine.dispose)
         await _require_durability(settings, engine)
+        await _require_confined_login(settings, engine)
         metrics = Metrics()
         session = await stack.enter_async_context(
             create_session(
@@ -351,17 +356,37 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
         )
 
 
+@dataclass(frozen=True, slots=True)
+class DatabaseAddresses:
+    """The database as the service logs in, and as migrations do."""
+
+    service: str
+    owner: str
+
+    def __repr__(self) -> str:
+        return "DatabaseAddresses(‹secret›)"
+
+
 @asynccontextmanager
-async def database_url(settings: Settings) -> AsyncGenerator[str]:
-    """Give the database's address; without one in the settings, that of the embedded server, started if need be."""
+async def database_addresses(settings: Settings) -> AsyncGenerator[DatabaseAddresses]:
+    """Give the database's addresses; without one in the settings, those of the embedded server, started if need be."""
     if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
+        service = settings.database_url.get_secret_value()
+        owner = settings.database_migration_url
+        yield DatabaseAddresses(service, service if owner is None else owner.get_secret_value())
         return
     server = await asyncio.to_thread(EmbeddedServer.start, settings.data_dir)
     try:
-        yield server.url
+        yield DatabaseAddresses(server.service_url, server.url)
     finally:
         await asyncio.to_thread(server.stop)
+
+
+@asynccontextmanager
+async def database_url(settings: Settings) -> AsyncGenerator[str]:
+    """Give the address that the service logs in with."""
+    async with database_addresses(settings) as addresses:
+        yield addresses.service
 
 
 @dataclass(frozen=True, slots=True)
@@ -597,6 +622,31 @@ async def weak_durability(url: str) -> tuple[str, ...]:
         await engine.dispose()
 
 
+async def bypassing_login(url: str) -> str | None:
+    """Return why the service's login could see every row without declaring it, or None (SR-64)."""
+    engine = create_engine(url, pool_size=1)
+    try:
+        return await _bypassing(engine)
+    finally:
+        await engine.dispose()
+
+
+async def _bypassing(engine: AsyncEngine) -> str | None:
+    async with engine.connect() as connection:
+        return await connection.run_sync(bypasses)
+
+
+async def _require_confined_login(settings: Settings, engine: AsyncEngine) -> None:
+    """Refuse a production login that row-level security does not hold (SR-64)."""
+    if settings.profile is not Profile.PRODUCTION:
+        return
+    why = await _bypassing(engine)
+    if why is not None:
+        raise Misconfigured(
+            f"The database login is not safe: {why}. docs/howto/production.md shows how to make one that is."
+        )
+
+
 async def _switched_off(engine: AsyncEngine) -> tuple[str, ...]:
     async with engine.connect() as connection:
         values = {
@@ -608,7 +658,10 @@ async def _switched_off(engine: AsyncEngine) -> tuple[str, ...]:
 
 def _parameters(url: str) -> DatabaseParameters:
     plain = driver_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    return DatabaseParameters(plain, {"connect_timeout": 5, "options": "-c timezone=UTC"})
+    # The queue's tables belong to no organization; the role gives the right to use them.
+    return DatabaseParameters(
+        plain, {"connect_timeout": 5, "options": f"-c timezone=UTC -c role={EGRESS_ALL}"}
+    )
 
 
 async def _ping(engine: AsyncEngine) -> None:

@@ -50,6 +50,10 @@ class Settings(BaseSettings):
         None,
         description="PostgreSQL address. Empty starts the embedded server in the data folder (development only).",
     )
+    database_migration_url: SecretStr | None = Field(
+        None,
+        description="PostgreSQL address for `ostiary migrate`: of the role that owns the tables. Empty: the same one.",
+    )
     database_pool_size: int = Field(10, ge=2, le=100, description="Most database connections per process.")
 
     host: str = Field("127.0.0.1", description="Address `ostiary serve` listens on.")

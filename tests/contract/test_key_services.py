@@ -23,6 +23,7 @@ from ostiary.core.kernel.errors import Misconfigured, TemporarilyUnavailable
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.vault.errors import SealBroken
 from ostiary.core.vault.model import KeyFate, SealContext
+from ostiary.core.vault.policy import Purpose
 from ostiary.core.vault.ports import KeyService
 from ostiary.core.vault.service import VaultService
 
@@ -234,7 +235,7 @@ async def test_a_silent_key_service_is_an_outage_and_never_a_fallback(bench: Ben
     down = bench.down()
     silent = VaultService(keys=down, entropy=SystemEntropy())
     for call in (
-        silent.open(sealed, context),
+        silent.open(sealed, context, purpose=Purpose.REFRESH),
         silent.seal(Secret("clear"), context),
         silent.health(),
         down.current_key_id(organization_id="org_7"),
@@ -259,9 +260,9 @@ async def test_a_vault_works_on_every_back_end(bench: Bench) -> None:
     vault = VaultService(keys=bench.keys, entropy=SystemEntropy())
     context = SealContext("org_1", "con_1", "refresh_token", 1)
     sealed = await vault.seal(Secret("clear"), context)
-    assert (await vault.open(sealed, context)).reveal() == "clear"
+    assert (await vault.open(sealed, context, purpose=Purpose.REFRESH)).reveal() == "clear"
     with pytest.raises(SealBroken):
-        await vault.open(sealed, SealContext("org_1", "con_2", "refresh_token", 1))
+        await vault.open(sealed, SealContext("org_1", "con_2", "refresh_token", 1), purpose=Purpose.REFRESH)
 
 
 async def test_transit_refuses_a_dead_token_and_says_so(

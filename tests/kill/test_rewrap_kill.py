@@ -25,6 +25,7 @@ from ostiary.core.organizations.model import Organization
 from ostiary.core.vault.encoding import FORMAT_VERSION, associated_data
 from ostiary.core.vault.errors import SealBroken
 from ostiary.core.vault.model import SealContext
+from ostiary.core.vault.policy import Purpose
 from ostiary.core.vault.service import VaultService
 from ostiary.failpoint_folder import VARIABLE, FailpointFolder
 
@@ -87,7 +88,7 @@ async def keys_in_use(transactions: SQLTransactions, key_file: Path) -> dict[str
         sealed = sealed_of_row(row)
         number = int(row["connection_id"].removeprefix("con_"))
         context = SealContext(f"org_{number % 2 + 1}", row["connection_id"], "refresh_token", row["version"])
-        assert (await vault.open(sealed, context)).reveal() == f"token {number}"
+        assert (await vault.open(sealed, context, purpose=Purpose.REFRESH)).reveal() == f"token {number}"
         own, _, organization_id = sealed.key_id.partition("/")
         counted[own] = counted.get(own, 0) + 1
         bound_to = associated_data(context, format_version=FORMAT_VERSION, key_id=sealed.key_id)

@@ -71,6 +71,7 @@ async def test_an_erased_organization_leaves_nothing_but_its_trail(
 async def test_a_restored_backup_of_an_erased_organization_opens_nothing(world: World) -> None:
     from ostiary.core.connections.token_rules import refresh_token_context
     from ostiary.core.kernel.entropy import SeededEntropy
+    from ostiary.core.vault.policy import Purpose
     from ostiary.core.vault.service import VaultService
 
     connection = await world.connect()
@@ -80,7 +81,7 @@ async def test_a_restored_backup_of_an_erased_organization_opens_nothing(world: 
     await erasure(world).erase_organization("org_1", actor=ACTOR)
     vault = VaultService(keys=world.keys, entropy=SeededEntropy(1))
     with pytest.raises(SealBroken):
-        await vault.open(backup[0], refresh_token_context(connection, backup[1]))
+        await vault.open(backup[0], refresh_token_context(connection, backup[1]), purpose=Purpose.REFRESH)
 
 
 async def test_while_the_key_service_is_down_tokens_are_gone_and_the_job_ends_it(world: World) -> None:

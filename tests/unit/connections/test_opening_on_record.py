@@ -55,9 +55,9 @@ async def test_with_the_audit_trail_full_nothing_is_opened(
     opened: list[str] = []
     really_open = VaultService.open
 
-    async def watched(self: VaultService, sealed: Sealed, context: Any) -> Any:
+    async def watched(self: VaultService, sealed: Sealed, context: Any, **given: Any) -> Any:
         opened.append(context.kind)
-        return await really_open(self, sealed, context)
+        return await really_open(self, sealed, context, **given)
 
     monkeypatch.setattr(VaultService, "open", watched)
     await fill_up(no_room_for_records)

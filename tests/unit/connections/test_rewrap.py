@@ -11,6 +11,7 @@ from tests.unit.connections.conftest import ACTOR
 from ostiary.core.connections.rewrap import KeyRotation
 from ostiary.core.connections.token_rules import refresh_token_context
 from ostiary.core.kernel.entropy import SeededEntropy
+from ostiary.core.vault.policy import Purpose
 from ostiary.core.vault.service import VaultService
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ async def copies(world: World, connection: Connection, count: int) -> list[Conne
         secret = await vault(world).open(
             (await stored(world, connection.id))[0],
             refresh_token_context(connection, connection.token_version),
+            purpose=Purpose.REFRESH,
         )
         sealed = await vault(world).seal(secret, refresh_token_context(other, 1))
         async with world.transactions() as tx:
@@ -62,13 +64,18 @@ async def test_rewrapping_moves_every_sign_in_to_the_current_key(world: World) -
     connection = await world.connect()
     await copies(world, connection, 120)
     before, version = await stored(world, connection.id)
-    secret = await vault(world).open(before, refresh_token_context(connection, version))
+    secret = await vault(world).open(
+        before, refresh_token_context(connection, version), purpose=Purpose.REFRESH
+    )
     assert await rotation(world).rotate(actor=ACTOR) == 1
     report = await rotation(world).rewrap()
     assert (report.rewrapped, report.broken) == (121, 0)
     after, same_version = await stored(world, connection.id)
     assert (after.key_id != before.key_id, same_version) == (True, version)
-    assert await vault(world).open(after, refresh_token_context(connection, version)) == secret
+    assert (
+        await vault(world).open(after, refresh_token_context(connection, version), purpose=Purpose.REFRESH)
+        == secret
+    )
     holding = {state.is_current for state in await rotation(world).status() if state.use.refresh_tokens}
     assert holding == {True}
     assert (await rotation(world).rewrap()).rewrapped == 0
@@ -99,7 +106,7 @@ async def test_a_refresh_that_was_quicker_wins(world: World, monkeypatch: pytest
     assert (await rotation(world).rewrap()).rewrapped == 0
     sealed, version = await stored(world, connection.id)
     assert version == 2
-    await vault(world).open(sealed, refresh_token_context(connection, version))
+    await vault(world).open(sealed, refresh_token_context(connection, version), purpose=Purpose.REFRESH)
 
 
 async def test_a_row_that_does_not_open_stays_and_is_reported(world: World) -> None:

@@ -12,6 +12,7 @@ from ostiary.core.kernel.entropy import SeededEntropy
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.vault.errors import SealBroken
 from ostiary.core.vault.model import SealContext, Sealed
+from ostiary.core.vault.policy import Purpose
 from ostiary.core.vault.service import VaultService
 
 ATTEMPTS = int(os.environ.get("TAMPER", "4000"))
@@ -75,7 +76,8 @@ async def test_no_swapped_or_damaged_value_opens() -> None:
             continue
         attempts += 1
         try:
-            await vaults[0].open(sealed, context)
+            purpose = Purpose.USE if context.kind == "access_token" else Purpose.REFRESH
+            await vaults[0].open(sealed, context, purpose=purpose)
         except SealBroken:
             continue
         opened += 1

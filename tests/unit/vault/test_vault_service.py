@@ -17,10 +17,12 @@ from ostiary.core.kernel.secret import Secret
 from ostiary.core.vault.encoding import associated_data
 from ostiary.core.vault.errors import SealBroken
 from ostiary.core.vault.model import SealContext, Sealed
+from ostiary.core.vault.policy import Purpose
 from ostiary.core.vault.service import VaultService
 
 CONTEXT = SealContext("org_1", "con_1", "refresh_token", 1)
 CLEAR = "0.AXoA-refresh-token-canary"
+PURPOSES = {"refresh_token": Purpose.REFRESH, "access_token": Purpose.USE}
 BYTE_FIELDS = ("wrapped_key", "nonce", "commitment", "ciphertext")
 
 
@@ -34,7 +36,7 @@ contexts = st.builds(
     SealContext,
     organization_id=st.text(min_size=1, max_size=6),
     owner_id=st.text(min_size=1, max_size=6),
-    kind=st.sampled_from(["refresh_token", "client_secret"]),
+    kind=st.sampled_from(["refresh_token", "access_token"]),
     version=st.integers(1, 10_000),
 )
 
@@ -43,7 +45,7 @@ contexts = st.builds(
 async def test_what_was_sealed_opens_in_its_own_place(clear: str, context: SealContext) -> None:
     service = vault()
     sealed = await service.seal(Secret(clear), context)
-    assert (await service.open(sealed, context)).reveal() == clear
+    assert (await service.open(sealed, context, purpose=PURPOSES[context.kind])).reveal() == clear
     assert not clear or len(clear) < 4 or clear.encode() not in sealed.ciphertext
 
 
@@ -62,7 +64,7 @@ async def test_every_pairwise_swap_of_rows_fails_to_open(rows: list[SealContext]
     sealed = [await service.seal(Secret(f"token {index}"), row) for index, row in enumerate(rows)]
     for index, other in itertools.permutations(range(len(rows)), 2):
         with pytest.raises(SealBroken):
-            await service.open(sealed[index], rows[other])
+            await service.open(sealed[index], rows[other], purpose=PURPOSES[rows[other].kind])
 
 
 async def test_every_swap_of_a_part_between_two_values_of_one_place_fails() -> None:
@@ -73,7 +75,7 @@ async def test_every_swap_of_a_part_between_two_values_of_one_place_fails() -> N
         for fields in itertools.combinations(BYTE_FIELDS, count):
             mixed = dataclasses.replace(first, **{name: getattr(second, name) for name in fields})
             with pytest.raises(SealBroken):
-                await service.open(mixed, CONTEXT)
+                await service.open(mixed, CONTEXT, purpose=Purpose.REFRESH)
 
 
 async def test_every_single_bit_flip_fails_to_open() -> None:
@@ -86,7 +88,9 @@ async def test_every_single_bit_flip_fails_to_open() -> None:
             flipped = bytearray(value)
             flipped[bit // 8] ^= 1 << (bit % 8)
             with pytest.raises(SealBroken):
-                await service.open(dataclasses.replace(sealed, **{name: bytes(flipped)}), CONTEXT)
+                await service.open(
+                    dataclasses.replace(sealed, **{name: bytes(flipped)}), CONTEXT, purpose=Purpose.REFRESH
+                )
             tried += 1
     assert tried > 1_000
 
@@ -101,7 +105,9 @@ async def test_a_truncated_or_longer_value_fails_to_open(name: str, data: st.Dat
     added = data.draw(st.binary(min_size=1, max_size=8))
     for broken in (value[:kept], value[kept + 1 :], value + added, added + value):
         with pytest.raises(SealBroken):
-            await service.open(dataclasses.replace(sealed, **{name: broken}), CONTEXT)
+            await service.open(
+                dataclasses.replace(sealed, **{name: broken}), CONTEXT, purpose=Purpose.REFRESH
+            )
 
 
 @given(
@@ -117,7 +123,7 @@ async def test_a_truncated_or_longer_value_fails_to_open(name: str, data: st.Dat
 )
 async def test_bytes_we_did_not_seal_never_open(sealed: Sealed) -> None:
     with pytest.raises(SealBroken):
-        await vault().open(sealed, CONTEXT)
+        await vault().open(sealed, CONTEXT, purpose=Purpose.REFRESH)
 
 
 @pytest.mark.parametrize("format_version", [-1, 0, 2, 255])
@@ -125,7 +131,9 @@ async def test_another_format_number_is_refused_and_not_guessed_at(format_versio
     service = vault()
     sealed = await service.seal(Secret(CLEAR), CONTEXT)
     with pytest.raises(SealBroken):
-        await service.open(dataclasses.replace(sealed, format_version=format_version), CONTEXT)
+        await service.open(
+            dataclasses.replace(sealed, format_version=format_version), CONTEXT, purpose=Purpose.REFRESH
+        )
 
 
 async def test_the_key_id_is_part_of_what_is_authenticated() -> None:
@@ -136,7 +144,7 @@ async def test_the_key_id_is_part_of_what_is_authenticated() -> None:
     service = VaultService(keys=keys, entropy=entropy)
     sealed = await service.seal(Secret(CLEAR), CONTEXT)
     with pytest.raises(SealBroken):
-        await service.open(dataclasses.replace(sealed, key_id="b/org_1"), CONTEXT)
+        await service.open(dataclasses.replace(sealed, key_id="b/org_1"), CONTEXT, purpose=Purpose.REFRESH)
 
 
 async def test_a_wrong_commitment_is_found_before_anything_is_decrypted(
@@ -153,7 +161,9 @@ async def test_a_wrong_commitment_is_found_before_anything_is_decrypted(
 
     monkeypatch.setattr("ostiary.core.vault.service.AESGCM", Untouched)
     with pytest.raises(SealBroken):
-        await service.open(dataclasses.replace(sealed, commitment=bytes(32)), CONTEXT)
+        await service.open(
+            dataclasses.replace(sealed, commitment=bytes(32)), CONTEXT, purpose=Purpose.REFRESH
+        )
 
 
 async def test_equal_secrets_are_sealed_under_different_keys_and_nonces() -> None:
@@ -171,14 +181,16 @@ async def test_another_organizations_key_does_not_unwrap() -> None:
     for organization_id in ("org_1", "org_2"):
         context = dataclasses.replace(CONTEXT, organization_id=organization_id)
         with pytest.raises(SealBroken):
-            await service.open(moved, context)
+            await service.open(moved, context, purpose=Purpose.REFRESH)
 
 
 async def test_a_broken_seal_says_nothing_of_the_value() -> None:
     service = vault()
     sealed = await service.seal(Secret(CLEAR), CONTEXT)
     with pytest.raises(SealBroken) as caught:
-        await service.open(dataclasses.replace(sealed, ciphertext=sealed.ciphertext[::-1]), CONTEXT)
+        await service.open(
+            dataclasses.replace(sealed, ciphertext=sealed.ciphertext[::-1]), CONTEXT, purpose=Purpose.REFRESH
+        )
     assert CLEAR not in str(caught.value)
     assert CLEAR not in repr(sealed)
 
@@ -188,11 +200,15 @@ async def test_a_silent_key_service_is_an_outage_and_never_a_fallback() -> None:
     service = VaultService(keys=keys, entropy=SeededEntropy(6))
     sealed = await service.seal(Secret(CLEAR), CONTEXT)
     keys.is_down = True
-    for call in (service.open(sealed, CONTEXT), service.seal(Secret(CLEAR), CONTEXT), service.health()):
+    for call in (
+        service.open(sealed, CONTEXT, purpose=Purpose.REFRESH),
+        service.seal(Secret(CLEAR), CONTEXT),
+        service.health(),
+    ):
         with pytest.raises(TemporarilyUnavailable):
             await call
     keys.is_down = False
-    assert (await service.open(sealed, CONTEXT)).reveal() == CLEAR
+    assert (await service.open(sealed, CONTEXT, purpose=Purpose.REFRESH)).reveal() == CLEAR
 
 
 async def test_values_sealed_before_a_rotation_still_open() -> None:
@@ -202,5 +218,5 @@ async def test_values_sealed_before_a_rotation_still_open() -> None:
     await keys.rotate(organization_ids=[CONTEXT.organization_id])
     new = await service.seal(Secret("new"), CONTEXT)
     assert old.key_id != new.key_id
-    assert (await service.open(old, CONTEXT)).reveal() == "old"
-    assert (await service.open(new, CONTEXT)).reveal() == "new"
+    assert (await service.open(old, CONTEXT, purpose=Purpose.REFRESH)).reveal() == "old"
+    assert (await service.open(new, CONTEXT, purpose=Purpose.REFRESH)).reveal() == "new"

@@ -16,6 +16,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from ostiary.adapters.sql.engine import driver_url
+from ostiary.adapters.sql.roles import LOGIN, ensure_roles
+
 FOLDER_NAME: Final = "postgresql"
 _OWNER_FILE: Final = ".ostiary-owner"
 _STOP_SECONDS: Final = 20
@@ -27,6 +33,9 @@ class EmbeddedServer:
 
     data_dir: Path
     url: str
+    """Of the superuser, who owns the tables: for migrations and tests."""
+    service_url: str
+    """Of the role that processes log in as; it sees nothing by itself (SR-64)."""
     is_ours: bool
     """True when this process has to stop it."""
     _server: Any
@@ -51,7 +60,10 @@ class EmbeddedServer:
         is_ours = not was_running or owner is None or not _is_alive(owner)
         if is_ours:
             owner_file.write_text(str(os.getpid()))
-        return cls(folder, server.get_uri(), is_ours, server)
+        url = server.get_uri()
+        _ensure_login(url)
+        service_url = driver_url(url).set(drivername="postgresql", username=LOGIN)
+        return cls(folder, url, service_url.render_as_string(hide_password=False), is_ours, server)
 
     def stop(self) -> None:
         """Stop the server if this process started it; open connections are ended and nothing is lost."""
@@ -85,6 +97,19 @@ class EmbeddedServer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _ensure_login(url: str) -> None:
+    """Make the role that processes log in as, and those it takes on; two processes may start at once."""
+    engine = create_engine(driver_url(url), poolclass=NullPool, connect_args={"connect_timeout": 5})
+    try:
+        with engine.begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('ostiary.roles'))"))
+            if connection.scalar(text("SELECT to_regrole(:name)"), {"name": LOGIN}) is None:
+                connection.execute(text(f"CREATE ROLE {LOGIN} LOGIN NOINHERIT"))
+            ensure_roles(connection, member=LOGIN)
+    finally:
+        engine.dispose()
 
 
 def _import_pgserver() -> Any:

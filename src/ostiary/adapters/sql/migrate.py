@@ -16,11 +16,12 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from ostiary.adapters.sql.engine import driver_url
+from ostiary.adapters.sql.row_security import MIGRATING_SETTING, protect
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD: Final = "0013_mail_sends"
+HEAD: Final = "0014_row_security"
 """The newest revision in ``migrations/versions``; written down here, so that looking costs no import of Alembic."""
 
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
@@ -42,7 +43,7 @@ def upgrade(database_url: str, revision: str = "head") -> SchemaState:
     """Run every missing migration in one transaction; waits for another process that is doing so. Blocks."""
     from alembic import command
 
-    return _run(database_url, lambda config: command.upgrade(config, revision))
+    return _run(database_url, lambda config: command.upgrade(config, revision), is_protected=True)
 
 
 def downgrade(database_url: str, revision: str) -> SchemaState:
@@ -72,16 +73,22 @@ def migration_config() -> Config:
     return config
 
 
-def _run(database_url: str, action: Callable[[Config], None]) -> SchemaState:
+def _run(database_url: str, action: Callable[[Config], None], *, is_protected: bool = False) -> SchemaState:
     engine = _engine(database_url)
     try:
         with engine.begin() as connection:
             # Held until the end of the transaction: two processes that start together migrate once.
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('ostiary.migrate'))"))
+            # Row-level security hides the rows from the tables' owner, too; a migration may have to move them.
+            connection.execute(text(f"SET LOCAL {MIGRATING_SETTING} = 'yes'"))
             config = migration_config()
             config.attributes["connection"] = connection
             action(config)
-            return _state(connection)
+            state = _state(connection)
+            if is_protected and state.is_current:
+                # Derived from the tables as they are now, those of the newest migration included.
+                protect(connection)
+            return state
     finally:
         engine.dispose()
 

@@ -33,6 +33,7 @@ from ostiary.adapters.sql.organizations import SQLMemberStore, SQLOrganizationSt
 from ostiary.adapters.sql.permission_uses import SQLPermissionUseStore
 from ostiary.adapters.sql.personal_records import SQLRecordEraser, SQLRecordReader
 from ostiary.adapters.sql.rate_limits import SQLRateLimitStore
+from ostiary.adapters.sql.roles import take_on
 from ostiary.adapters.sql.roster import SQLRoster
 from ostiary.adapters.sql.sealed_tokens import SQLSealedTokenStore
 from ostiary.adapters.sql.signin import SQLAuthorizationRequestStore
@@ -43,6 +44,7 @@ from ostiary.core.feed.model import FeedEvent
 from ostiary.core.feed.ports import Fanout
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
+from ostiary.core.kernel.reach import current_reach
 
 
 class UnitOfWork:
@@ -221,7 +223,10 @@ class UnitOfWork:
 
 
 class SQLTransactions:
-    """Opens units of work on an engine; satisfies ``Transactions`` of every feature."""
+    """Opens units of work on an engine; satisfies ``Transactions`` of every feature.
+
+    Each sees what the work that opens it declared (:mod:`ostiary.core.kernel.reach`), and nothing without that.
+    """
 
     def __init__(
         self,
@@ -240,6 +245,7 @@ class SQLTransactions:
     @asynccontextmanager
     async def __call__(self) -> AsyncGenerator[UnitOfWork]:
         async with self._engine.begin() as connection:
+            await take_on(connection, current_reach())
             unit = UnitOfWork(connection, self._clock, self._entropy, self._fanouts)
             yield unit
             # No act without its record: when this fails, nothing of the act commits.

@@ -40,10 +40,17 @@ from ostiary.core.kernel.errors import (
     ProviderDetail,
 )
 from ostiary.core.kernel.failpoints import Failpoint, hit
+from ostiary.core.kernel.reach import confined
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.kernel.transactions import Transactions
 from ostiary.core.signin.derivation import secret_hash
-from ostiary.core.signin.model import FlowKind, Registrations, StartedFlow
+from ostiary.core.signin.model import (
+    AuthorizationRequest,
+    FlowKind,
+    Registrations,
+    ReturnParameters,
+    StartedFlow,
+)
 from ostiary.core.signin.service import SignInService
 from ostiary.core.tenants.service import TenantService
 from ostiary.core.vault.service import VaultService
@@ -215,6 +222,13 @@ class ConnectFlow:
                 raise
             return await self._answer_again(repeated.subject["connect_session_id"], actor)
         await hit(Failpoint.CONNECT_STATE_CONSUMED)
+        # From here on it is this organization's business alone.
+        with confined(request.subject["organization_id"]):
+            return await self._go_on(request, answer, actor)
+
+    async def _go_on(
+        self, request: AuthorizationRequest, answer: ReturnParameters, actor: Actor
+    ) -> ConnectOutcome:
         async with self._transactions() as tx:
             session = await tx.connect_sessions.get(request.subject["connect_session_id"])
             preview = await load_preview(

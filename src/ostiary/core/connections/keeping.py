@@ -27,6 +27,7 @@ from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
 from ostiary.core.kernel.errors import Conflict
 from ostiary.core.kernel.ids import ReferenceKind, new_id, new_reference
+from ostiary.core.kernel.reach import everybody
 from ostiary.core.kernel.transactions import Transactions
 from ostiary.core.organizations.model import Member
 from ostiary.core.vault.model import Sealed
@@ -200,15 +201,16 @@ class ConnectionKeeper:
     async def _to_renew(self, member: Member, proven: Proven) -> Connection | None:
         """Return the connection this sign-in is for, if there is one, as it stands now."""
         identity = proven.claims.identity
-        async with self._transactions() as tx:
-            if proven.renews is not None:
-                current = await tx.connections.get(proven.renews.id)
-                if current.status is ConnectionStatus.DISCONNECTED:
-                    raise Refused("unknown", claims=proven.claims)
-                return current
-            live = await tx.connections.find_live_by_identity(
-                cloud=identity.cloud, tenant_id=identity.tenant_id, object_id=identity.object_id
-            )
+        with everybody("a mailbox belongs to one member"):
+            async with self._transactions() as tx:
+                if proven.renews is not None:
+                    current = await tx.connections.get(proven.renews.id)
+                    if current.status is ConnectionStatus.DISCONNECTED:
+                        raise Refused("unknown", claims=proven.claims)
+                    return current
+                live = await tx.connections.find_live_by_identity(
+                    cloud=identity.cloud, tenant_id=identity.tenant_id, object_id=identity.object_id
+                )
         if live is not None and live.member_id != member.id:
             raise Refused("mailbox_in_use", claims=proven.claims)
         return live

@@ -27,6 +27,7 @@ from ostiary.core.kernel.errors import (
     Throttled,
 )
 from ostiary.core.kernel.ids import new_id
+from ostiary.core.kernel.reach import everybody
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.kernel.transactions import Transactions
 from ostiary.core.organizations.model import Member, Organization
@@ -189,14 +190,15 @@ class ConnectProof:
             raise Refused("personal_account", claims=claims)
         if claims.is_guest:
             raise Refused("personal_account", claims=claims, variant="guest")
-        async with self._transactions() as tx:
-            refusal = await self._require_own_tenant(tx, preview.organization, claims, actor)
-            owner = await tx.members.find_by_identity(
-                tenant_id=identity.tenant_id, object_id=identity.object_id
-            )
-            live = await tx.connections.find_live_by_identity(
-                cloud=identity.cloud, tenant_id=identity.tenant_id, object_id=identity.object_id
-            )
+        with everybody("a directory belongs to one organization, and a mailbox to one member"):
+            async with self._transactions() as tx:
+                refusal = await self._require_own_tenant(tx, preview.organization, claims, actor)
+                owner = await tx.members.find_by_identity(
+                    tenant_id=identity.tenant_id, object_id=identity.object_id
+                )
+                live = await tx.connections.find_live_by_identity(
+                    cloud=identity.cloud, tenant_id=identity.tenant_id, object_id=identity.object_id
+                )
         if refusal is not None:
             raise Refused(refusal, claims=claims)
         if renews is not None and (renews.tenant_id, renews.object_id) != (

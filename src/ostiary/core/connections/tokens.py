@@ -53,6 +53,7 @@ from ostiary.core.signin.model import AppRegistration, Registrations, TokenSet
 from ostiary.core.signin.ports import AuthorizationServer
 from ostiary.core.vault.errors import SealBroken
 from ostiary.core.vault.model import Sealed
+from ostiary.core.vault.policy import Purpose
 from ostiary.core.vault.service import VaultService
 
 EXPIRY_MARGIN: Final = timedelta(minutes=5)
@@ -230,7 +231,7 @@ class AccessTokens:
             await hit(Failpoint.REFRESH_LEASE_TAKEN)
             try:
                 context = refresh_token_context(connection, lease.version)
-                refresh_token = await self._vault.open(lease.sealed, context)
+                refresh_token = await self._vault.open(lease.sealed, context, purpose=Purpose.REFRESH)
                 tokens = await self._redeem_surely(lease, refresh_token)
             except SealBroken as error:
                 await self._report_broken_seal(connection)
@@ -414,7 +415,8 @@ class AccessTokens:
 
     async def _open(self, connection: Connection, shared: SharedAccessToken) -> Secret:
         try:
-            return await self._vault.open(shared.sealed, access_token_context(connection, shared.version))
+            context = access_token_context(connection, shared.version)
+            return await self._vault.open(shared.sealed, context, purpose=Purpose.USE)
         except SealBroken as error:
             await self._report_broken_seal(connection)
             raise Misconfigured(

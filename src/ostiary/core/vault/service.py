@@ -15,6 +15,7 @@ from ostiary.core.kernel.secret import Secret
 from ostiary.core.vault.encoding import FORMAT_VERSION, associated_data
 from ostiary.core.vault.errors import SealBroken
 from ostiary.core.vault.model import SealContext, Sealed
+from ostiary.core.vault.policy import Purpose, require_may_open
 from ostiary.core.vault.ports import KeyService
 
 DATA_KEY_BYTES: Final = 32
@@ -58,15 +59,17 @@ class VaultService:
             ciphertext=cipher.encrypt(nonce, secret.reveal().encode(), bound_to),
         )
 
-    async def open(self, sealed: Sealed, context: SealContext) -> Secret:
+    async def open(self, sealed: Sealed, context: SealContext, *, purpose: Purpose) -> Secret:
         """Return what was sealed for ``context``.
 
         The caller has written its audit record before it asks (SR-39).
 
         Raises:
+            OpeningRefused: Work of this kind opens no such secret for this purpose (SR-40).
             SealBroken: Anything differs from what was sealed; nothing of the value may be used.
             TemporarilyUnavailable: The key service does not answer; repeat later.
         """
+        require_may_open(purpose, context.kind)
         if sealed.format_version != FORMAT_VERSION:
             raise SealBroken("This sealed value has a format we do not know.")
         if len(sealed.nonce) != NONCE_BYTES or len(sealed.ciphertext) < _TAG_BYTES:
@@ -91,7 +94,7 @@ class VaultService:
 
         Raises as :meth:`open` says; the record of the opening is the caller's.
         """
-        return await self.seal(await self.open(sealed, context), context)
+        return await self.seal(await self.open(sealed, context, purpose=Purpose.REWRAP), context)
 
     async def health(self) -> None:
         """Raise TemporarilyUnavailable unless secrets can be sealed and opened now."""

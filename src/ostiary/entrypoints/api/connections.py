@@ -134,7 +134,7 @@ async def get_connection(request: Request, connection_id: ObjectId) -> Connectio
 
 @router.post(
     "/{connection_id}/check",
-    dependencies=[requires(Permission.API_MANAGE)],
+    dependencies=[requires(Permission.API_MANAGE, uses_mailbox=True)],
     responses=MAILBOX,
     summary="Check a connection",
     operation_id="check_connection",

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from ostiary.core.kernel.errors import Conflict
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.vault.model import SealContext, Sealed
+from ostiary.core.vault.policy import Purpose
 from ostiary.entrypoints.web.context import principal, services
 
 IdempotencyKey = Annotated[
@@ -80,7 +81,7 @@ async def once(
             raise KeyReused("This Idempotency-Key was used for another request.")
         if repeated.answer is None:
             raise StillRunning("The first call with this Idempotency-Key is still running.")
-        opened = await vault.open(_unpack(repeated.answer), context)
+        opened = await vault.open(_unpack(repeated.answer), context, purpose=Purpose.REPLAY)
         kept: dict[str, Any] = orjson.loads(opened.reveal())
         return _json(kept["body"].encode(), kept["status"], {REPLAYED_HEADER: "true"})
     try:

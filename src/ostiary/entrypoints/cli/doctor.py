@@ -16,6 +16,7 @@ import typer
 from ostiary import __version__
 from ostiary.bootstrap import (
     application,
+    bypassing_login,
     credential_facts,
     database_url,
     microsoft_hosts,
@@ -23,6 +24,7 @@ from ostiary.bootstrap import (
     weak_durability,
 )
 from ostiary.core.kernel.errors import OstiaryError
+from ostiary.core.kernel.reach import Duty, declared, instance_wide
 from ostiary.core.signin.credentials import ALARM_DAYS, newest
 from ostiary.core.signin.model import FlowKind, RedirectAddresses
 from ostiary.entrypoints.cli.doctor_services import examine_services
@@ -89,6 +91,7 @@ async def _examine(settings: Settings) -> list[Finding]:
         _credential(settings),
         await _schema(settings),
         await _durability(settings),
+        await _login(settings),
     ]
     hosts = microsoft_hosts(settings)
     reached = await asyncio.gather(*(_reach(name, url, settings) for name, url in hosts.items()))
@@ -156,10 +159,25 @@ async def _durability(settings: Settings) -> Finding:
     return Finding("durability", True, "fsync, synchronous_commit and full_page_writes are on")
 
 
+async def _login(settings: Settings) -> Finding:
+    try:
+        async with database_url(settings) as url:
+            why = await bypassing_login(url)
+    except Exception as error:
+        return Finding("login", False, _first_line(error), "Mend the database line first.")
+    if why is None:
+        return Finding("login", True, "the database's row-level security holds")
+    # A developer's own server may be used as it is; production refuses to start.
+    is_fatal = settings.profile is Profile.PRODUCTION
+    advice = "Log in as a role of its own: docs/howto/production.md, step 1."
+    return Finding("login", not is_fatal, f"row-level security does not hold: {why}", advice)
+
+
 async def _services(settings: Settings) -> list[Finding]:
     try:
-        async with application(settings) as services:
-            return await examine_services(services)
+        with declared(instance_wide(Duty.COMMAND)):
+            async with application(settings) as services:
+                return await examine_services(services)
     except OstiaryError as error:
         words = error.message
     except Exception as error:

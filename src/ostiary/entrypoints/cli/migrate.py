@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ostiary.bootstrap import SchemaState, database_url, downgrade, schema_state, upgrade
+from ostiary.bootstrap import SchemaState, database_addresses, downgrade, schema_state, upgrade
 from ostiary.entrypoints.cli.outcome import ExitCode
 from ostiary.entrypoints.cli.runtime import read_settings
 
@@ -39,7 +39,8 @@ def migrate(
         typer.confirm(f"Go back to {back_to}? What newer migrations stored is lost.", abort=True)
 
     async def run() -> SchemaState:
-        async with database_url(settings) as url:
+        async with database_addresses(settings) as addresses:
+            url = addresses.owner
             if check:
                 return await asyncio.to_thread(schema_state, url)
             if back_to is not None:

@@ -13,6 +13,7 @@ import typer
 
 from ostiary.bootstrap import Services, application
 from ostiary.core.kernel.errors import OstiaryError
+from ostiary.core.kernel.reach import Duty, declared, instance_wide
 from ostiary.entrypoints.cli.outcome import ExitCode, exit_code, show_failure
 from ostiary.failpoint_folder import arm_from_environment
 from ostiary.logs import configure_logging
@@ -45,8 +46,9 @@ def run_with_services(use: Callable[[Services], Awaitable[T]], *, as_json: bool 
     configure_logging(level="WARNING", log_format="text")
 
     async def run() -> T:
-        async with application(settings) as services:
-            return await use(services)
+        with declared(instance_wide(Duty.COMMAND)):
+            async with application(settings) as services:
+                return await use(services)
 
     try:
         return asyncio.run(run())

@@ -13,6 +13,7 @@ import typer
 
 from ostiary.bootstrap import Services, application
 from ostiary.core.kernel.errors import OstiaryError
+from ostiary.core.kernel.reach import Duty, declared, instance_wide
 from ostiary.entrypoints.cli.outcome import ExitCode
 from ostiary.entrypoints.cli.processes import stop_signals
 from ostiary.entrypoints.cli.runtime import fail, read_settings
@@ -58,6 +59,8 @@ async def serve_until_stopped(settings: Settings) -> None:
     """Run the web server, and a worker beside it when the settings say so."""
     async with AsyncExitStack() as stack:
         signals = await stack.enter_async_context(stop_signals())
+        # The process's own work; each request begins with nothing, and a worker inside declares its own.
+        stack.enter_context(declared(instance_wide(Duty.PAGES)))
         services = await stack.enter_async_context(application(settings))
         try:
             listener = open_listener(settings.host, settings.port)

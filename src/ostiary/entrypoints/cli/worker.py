@@ -10,6 +10,7 @@ import typer
 
 from ostiary.bootstrap import application
 from ostiary.core.kernel.errors import OstiaryError
+from ostiary.core.kernel.reach import Duty, declared, instance_wide
 from ostiary.entrypoints.cli.processes import stop_signals
 from ostiary.entrypoints.cli.runtime import fail, read_settings
 from ostiary.entrypoints.worker.runner import Worker, stop_worker
@@ -44,6 +45,7 @@ def worker() -> None:
 async def _work_until_stopped(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         signals = await stack.enter_async_context(stop_signals())
+        stack.enter_context(declared(instance_wide(Duty.WORKER)))
         services = await stack.enter_async_context(application(settings))
         worker = Worker(services)
         running = asyncio.create_task(worker.run(), name="worker")

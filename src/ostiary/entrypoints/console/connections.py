@@ -93,7 +93,10 @@ async def show_connection(request: Request, connection_id: str, problem: str = "
     return await _detail(request, connection_id, problem=CHECK_PROBLEMS.get(problem))
 
 
-@router.post("/console/connections/{connection_id}/check", dependencies=[requires(Permission.CONSOLE_MANAGE)])
+@router.post(
+    "/console/connections/{connection_id}/check",
+    dependencies=[requires(Permission.CONSOLE_MANAGE, uses_mailbox=True)],
+)
 async def check(request: Request, connection_id: str) -> Response:
     """Try the mailbox for real, now."""
     path = f"/console/connections/{connection_id}"

@@ -22,6 +22,7 @@ from ostiary.core.consent.service import AttemptView
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.errors import Conflict, FlowRejected, InvalidRequest, NotFound
 from ostiary.core.kernel.failpoints import Failpoint, hit
+from ostiary.core.kernel.reach import confine
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.reasons.catalogue import EXCHANGE_CAPTION, EXCHANGE_STEPS
 from ostiary.core.reasons.explain import explain, fill
@@ -74,6 +75,7 @@ async def show_start(request: Request) -> Response:
         if preview is None:
             await count_guess(request)
             return link_problem(request)
+        confine(preview.organization.id)
     latest = (
         preview.latest_attempt
         if preview is not None

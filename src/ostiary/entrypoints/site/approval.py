@@ -28,6 +28,7 @@ from ostiary.core.kernel.errors import (
     OstiaryError,
     PermissionDenied,
 )
+from ostiary.core.kernel.reach import confine
 from ostiary.entrypoints.site.attempt_page import not_yours
 from ostiary.entrypoints.site.connect_cookie import COOKIE, remember_session, session_secret
 from ostiary.entrypoints.site.connect_problem import Trouble, render_trouble, vendor_address
@@ -356,7 +357,10 @@ async def _start_again(request: Request, view: ApprovalView) -> Response:
 
 
 async def _open_session(request: Request) -> ConnectSession | None:
-    return await services(request).connections.sessions.find(session_secret(request))
+    session = await services(request).connections.sessions.find(session_secret(request))
+    if session is not None:
+        confine(session.organization_id)
+    return session
 
 
 async def _plan(request: Request, session: ConnectSession) -> ConnectPlan | Response:
@@ -369,13 +373,15 @@ async def _plan(request: Request, session: ConnectSession) -> ConnectPlan | Resp
 async def _find_view(request: Request, request_id: str) -> ApprovalView | None:
     session = await _open_session(request)
     try:
-        return await services(request).approvals.view(
+        view = await services(request).approvals.view(
             request_id,
             browser_secret=browser_secret(request),
             member_id=None if session is None else session.member_id,
         )
     except NotFound:
         return None
+    confine(view.organization.id)
+    return view
 
 
 def _actor(request: Request, view: ApprovalView) -> Actor:

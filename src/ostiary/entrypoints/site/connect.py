@@ -32,6 +32,7 @@ from ostiary.core.kernel.errors import (
 )
 from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.ids import parse_reference
+from ostiary.core.kernel.reach import confine
 from ostiary.entrypoints.site.attempt_page import not_yours
 from ostiary.entrypoints.site.connect_cookie import COOKIE, remember_session, session_secret
 from ostiary.entrypoints.site.connect_problem import (
@@ -100,6 +101,7 @@ async def start(
 ) -> Response:
     """Send the browser to Microsoft."""
     choices = Choices(bool(mail), bool(calendar), login_hint, connection or None, again == "yes")
+    await _find_session(request)
     try:
         started = await services(request).connections.flow.start(
             session_secret(request),
@@ -155,7 +157,7 @@ async def take_return(request: Request, registration_id: str) -> Response:
 @router.get("/connect/lost", dependencies=_PUBLIC)
 async def show_lost(request: Request) -> Response:
     """Say that a return fitted no sign-in of this browser."""
-    session = await services(request).connections.sessions.find(session_secret(request))
+    session = await _find_session(request)
     return render_trouble(request, Trouble("session_lost", session=session, can_start=session is not None))
 
 
@@ -213,9 +215,10 @@ async def show_done(request: Request, reference: str) -> Response:
 @router.post("/connect/rest/{reference}", dependencies=[*_PUBLIC, limited(LimitedAct.CONNECT)])
 async def connect_rest(request: Request, reference: str) -> Response:
     """Try for the one of email and calendar that is not connected yet, by one more sign-in of the same person."""
-    parsed, connections = parse_reference(reference), services(request).connections
-    if parsed is None:
+    view = await _find_view(request, reference)
+    if view is None:
         return not_yours(request)
+    parsed, connections = view.session.reference, services(request).connections
     try:
         made = await connections.sessions.follow_up(
             parsed, browser_secret=browser_secret(request), actor=actor(request)
@@ -255,9 +258,10 @@ async def show_problem(request: Request, reference: str, seen: str = "") -> Resp
 @router.post("/connect/use/{reference}", dependencies=_PUBLIC)
 async def use_account(request: Request, reference: str) -> Response:
     """Go on with an account the vendor knows by another address."""
-    parsed = parse_reference(reference)
-    if parsed is None:
+    view = await _find_view(request, reference)
+    if view is None:
         return not_yours(request)
+    parsed = view.session.reference
     try:
         outcome = await services(request).connections.flow.use_account(
             parsed, browser_secret=browser_secret(request), actor=actor(request)
@@ -278,7 +282,7 @@ async def _connect_page(
     problems: Sequence[tuple[str, str]] = (),
 ) -> Response:
     connections = services(request).connections
-    session = await connections.sessions.find(session_secret(request))
+    session = await _find_session(request)
     if session is None:
         if session_secret(request) is not None:
             await count_guess(request)
@@ -378,9 +382,19 @@ async def _find_view(request: Request, reference: str) -> SessionView | None:
     if parsed is None:
         return None
     try:
-        return await services(request).connections.view(parsed, browser_secret=browser_secret(request))
+        view = await services(request).connections.view(parsed, browser_secret=browser_secret(request))
     except NotFound:
         return None
+    confine(view.session.organization_id)
+    return view
+
+
+async def _find_session(request: Request) -> ConnectSession | None:
+    """Return the open session of this browser; the rest of the request is its organization's business alone."""
+    session = await services(request).connections.sessions.find(session_secret(request))
+    if session is not None:
+        confine(session.organization_id)
+    return session
 
 
 async def _not_finished(request: Request, view: SessionView) -> Trouble:

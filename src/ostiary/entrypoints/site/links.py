@@ -12,6 +12,7 @@ from ostiary.core.approvals.message import AdministratorMessage, administrator_m
 from ostiary.core.consent.links import LinkPreview
 from ostiary.core.consent.model import DECLINE_REASON_LIMIT
 from ostiary.core.kernel.errors import InvalidRequest, NotFound, PermissionDenied
+from ostiary.core.kernel.reach import confine
 from ostiary.entrypoints.site.admin_consent import link_problem
 from ostiary.entrypoints.site.link_cookie import COOKIE, forget_link, link_secret, remember_link
 from ostiary.entrypoints.site.reason_page import mail_address
@@ -143,9 +144,12 @@ async def _preview(request: Request) -> LinkPreview | None:
     secret = link_secret(request)
     if secret is None:
         return None
-    return await services(request).consent.links.preview(
+    preview = await services(request).consent.links.preview(
         link_secret=secret, browser_secret=browser_secret(request)
     )
+    if preview is not None:
+        confine(preview.organization.id)
+    return preview
 
 
 def _message(request: Request, link: str, preview: LinkPreview | None) -> AdministratorMessage:

@@ -12,6 +12,7 @@ from ostiary.core.access.model import Permission
 from ostiary.core.access.rate_limits import LimitedAct
 from ostiary.core.connections.trust import TRUST_SESSION_LIFE, StepUpRequired, TrustSession
 from ostiary.core.kernel.errors import FlowRejected, NotFound, PermissionDenied, TemporarilyUnavailable
+from ostiary.core.kernel.reach import confine
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.reasons.catalogue import find_reason
 from ostiary.core.reasons.explain import explain
@@ -195,7 +196,10 @@ async def _all_page(request: Request, session: TrustSession, *, typed: str | Non
 
 async def _session(request: Request) -> TrustSession | None:
     value = read_cookie(request, COOKIE)
-    return None if not value else await services(request).trust.find(Secret(value))
+    session = None if not value else await services(request).trust.find(Secret(value))
+    if session is not None:
+        confine(session.organization_id)
+    return session
 
 
 def _problem_words(request: Request, problem: str) -> ProblemWords | None:

@@ -9,8 +9,9 @@ from typing import Any, Final, cast
 from fastapi import Depends, FastAPI, Request, params
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from ostiary.core.access.model import Permission, Principal
+from ostiary.core.access.model import Permission, Principal, Role
 from ostiary.core.kernel.errors import PermissionDenied
+from ostiary.core.kernel.reach import Duty, confine, declare, instance_wide
 from ostiary.core.kernel.secret import Secret
 from ostiary.entrypoints.web.browser import verify_form
 from ostiary.entrypoints.web.context import actor, client_ip, services
@@ -30,6 +31,7 @@ _API: Final = frozenset(
         Permission.API_MAILBOX_WRITE,
     }
 )
+_MAILBOX: Final = frozenset({Permission.API_MAILBOX_READ, Permission.API_MAILBOX_WRITE})
 _READING: Final = frozenset(
     {Permission.CONSOLE_READ, Permission.OPERATOR_READ, Permission.API_READ, Permission.METRICS_READ}
 )
@@ -38,13 +40,20 @@ _READING: Final = frozenset(
 class Requirement:
     """The check behind :func:`requires`."""
 
-    def __init__(self, permission: Permission, *, form: bool, fresh: bool) -> None:
+    def __init__(
+        self, permission: Permission, *, form: bool, fresh: bool = False, uses_mailbox: bool = False
+    ) -> None:
         self.permission = permission
         self.form = form
         self.fresh = fresh
+        self.duty = Duty.MAILBOX if uses_mailbox else _duty_of(permission)
 
     async def __call__(self, request: Request) -> None:
+        # Who it is stands in rows that belong to anybody; whose rows the rest may see follows from that (SR-64).
+        declare(instance_wide(self.duty))
         caller = await _authenticate(request, self.permission)
+        if caller is not None and caller.role is Role.ORGANIZATION_ADMIN:
+            confine(caller.organization_id or "")
         if caller is not None:
             request.state.principal = caller
             if not caller.may(self.permission):
@@ -57,7 +66,9 @@ class Requirement:
             raise StepUpNeeded(await read_form(request, caller.id))
 
 
-def requires(permission: Permission, *, form: bool | None = None, fresh: bool = False) -> params.Depends:
+def requires(
+    permission: Permission, *, form: bool | None = None, fresh: bool = False, uses_mailbox: bool = False
+) -> params.Depends:
     """Declare the one permission of a route.
 
     Args:
@@ -66,11 +77,18 @@ def requires(permission: Permission, *, form: bool | None = None, fresh: bool = 
             they do, except for the API, whose callers carry a key and no cookie.
         fresh: The person must have proved who they are within five minutes (SR-57). One who did not is led to
             Microsoft and back to the form as it was.
+        uses_mailbox: The route needs a connection's saved sign-in although its permission is not about mailboxes;
+            a test lists each (SR-40).
     """
-    return cast(
-        params.Depends,
-        Depends(Requirement(permission, form=permission not in _API if form is None else form, fresh=fresh)),
-    )
+    guarded = permission not in _API if form is None else form
+    requirement = Requirement(permission, form=guarded, fresh=fresh, uses_mailbox=uses_mailbox)
+    return cast(params.Depends, Depends(requirement))
+
+
+def _duty_of(permission: Permission) -> Duty:
+    if permission in _MAILBOX:
+        return Duty.MAILBOX
+    return Duty.RECORDS if permission in _API else Duty.PAGES
 
 
 async def _authenticate(request: Request, permission: Permission) -> Principal | None:

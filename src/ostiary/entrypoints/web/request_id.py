@@ -10,6 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ostiary.core.kernel.entropy import Entropy, SystemEntropy
+from ostiary.core.kernel.reach import NOTHING, declared
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _QUIET_PATHS: Final = ("/healthz", "/readyz", "/metrics", "/static")
@@ -53,7 +54,8 @@ class RequestId:
             await send(message)
 
         started = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        # Whatever the process itself may reach: a request reaches nothing until its route knows its caller (SR-64).
+        with structlog.contextvars.bound_contextvars(request_id=request_id), declared(NOTHING):
             try:
                 await self._app(scope, receive, send_with_id)
             finally:

@@ -18,6 +18,7 @@ from procrastinate.exceptions import ConnectorException
 
 from ostiary.bootstrap import Services
 from ostiary.core.kernel.errors import TemporarilyUnavailable, Throttled
+from ostiary.core.kernel.reach import Duty, declared, instance_wide
 from ostiary.entrypoints.worker.jobs import JOBS, Job
 from ostiary.entrypoints.worker.retries import RetryWhereWaitingHelps
 
@@ -66,7 +67,9 @@ class Worker:
         """
         while True:
             try:
-                await self._work(until_idle=until_idle)
+                # Jobs are the vendor's own work, whichever process they run in (SR-64).
+                with declared(instance_wide(Duty.WORKER)):
+                    await self._work(until_idle=until_idle)
             except (ConnectorException, psycopg.Error):
                 if until_idle:
                     raise

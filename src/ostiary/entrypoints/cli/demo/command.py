@@ -17,6 +17,7 @@ from typing import Annotated, Final
 import typer
 
 from ostiary.bootstrap import application, database_url
+from ostiary.core.kernel.reach import Duty, declare, instance_wide
 from ostiary.entrypoints.cli.demo import sample
 from ostiary.entrypoints.cli.demo.check import run_check
 from ostiary.entrypoints.cli.demo.children import Child, ChildFailed, start_emulator, start_service
@@ -110,6 +111,7 @@ async def _sow(settings: Settings) -> None:
 
 
 async def _run(instance: DemoInstance) -> None:
+    declare(instance_wide(Duty.COMMAND))
     began = time.perf_counter()
     print("Starting PostgreSQL, the emulator and the service …", flush=True)
     async with stop_signals() as signals, running(instance) as started:
@@ -125,6 +127,7 @@ async def _run(instance: DemoInstance) -> None:
 
 
 async def _check() -> bool:
+    declare(instance_wide(Duty.COMMAND))
     folder = Path(tempfile.mkdtemp(prefix="ostiary-demo-"))
     instance = DemoInstance(folder, Ports(free_port(), free_port(), free_port(), free_port()))
     try:
