@@ -301,6 +301,7 @@ def tampered(claims: dict[str, Any]) -> dict[str, str]:
         "null byte": good + "\x00",
         "non-ascii": good + "é",
         "signature flipped": f"{header}.{payload}.{b64url(bytes([1]) * 256)}",
+        "signature spelled another way": good[:-1] + chr(ord(good[-1]) + 1),
         "signature cut": good[:-4],
         "signature of another token": f"{header}.{payload}.{sign({**claims, 'oid': TENANT}).split('.')[2]}",
         "payload changed": f"{header}.{b64url(json.dumps({**claims, 'oid': TENANT}).encode())}.{signature}",
