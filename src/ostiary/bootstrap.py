@@ -71,6 +71,8 @@ from ostiary.core.connections.watching import MailboxWatch
 from ostiary.core.consent.ports import EWSAvailability
 from ostiary.core.consent.service import ConsentService
 from ostiary.core.feed.service import FeedService
+from ostiary.core.governor.governor import Governor
+from ostiary.core.governor.model import Limits, Urgency
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock, SystemClock
 from ostiary.core.kernel.entropy import Entropy, SystemEntropy
@@ -159,6 +161,7 @@ class Services:
     trust: TrustService
     permission_usage: PermissionUsage
     freezes: Freezes
+    governor: Governor
     key_rotation: KeyRotation
     erasure: Erasure
     export: Export
@@ -203,7 +206,16 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
         signals = SQLFeedSignals(conninfo=parameters.conninfo, keywords=parameters.keywords)
         stack.push_async_callback(signals.close)
         registrations = registrations_of(settings)
-        microsoft = _microsoft(settings, session, clock, entropy)
+        governor = Governor(
+            limits=Limits(
+                most_at_once=settings.mailbox_calls_at_once, most_calls=settings.mailbox_calls_per_10_minutes
+            ),
+            transactions=transactions,
+            holder=entropy.token_bytes(12).hex(),
+            meter=_GovernorMeter(metrics),
+        )
+        stack.push_async_callback(governor.close)
+        microsoft = _microsoft(settings, session, governor, clock, entropy)
         vault = VaultService(keys=keys, entropy=entropy)
         signin = SignInService(
             transactions=transactions,
@@ -328,6 +340,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
                 connections=connections,
             ),
             permission_usage=usage,
+            governor=governor,
             freezes=freezes,
             key_rotation=KeyRotation(transactions=transactions, keys=keys, vault=vault),
             erasure=Erasure(transactions=transactions, clock=clock, keys=keys),
@@ -402,11 +415,11 @@ class _Microsoft:
 
 
 def _microsoft(
-    settings: Settings, session: aiohttp.ClientSession, clock: Clock, entropy: Entropy
+    settings: Settings, session: aiohttp.ClientSession, governor: Governor, clock: Clock, entropy: Entropy
 ) -> _Microsoft:
     cloud = _cloud(settings)
-    graph = GraphClient(session, host_url=cloud.graph_url, upload_urls=cloud.upload_urls)
-    ews = EWSSession(session, endpoint_url=cloud.ews_url)
+    graph = GraphClient(session, host_url=cloud.graph_url, upload_urls=cloud.upload_urls, governor=governor)
+    ews = EWSSession(session, endpoint_url=cloud.ews_url, governor=governor)
     return _Microsoft(
         authorization_server=EntraAuthorizationServer(
             session=session,
@@ -680,6 +693,22 @@ class _Observer:
         label = "error" if status is None else f"{status // 100}xx"
         self._metrics.microsoft_requests.labels(service, label).inc()
         self._metrics.microsoft_seconds.labels(service).observe(seconds)
+
+
+class _GovernorMeter:
+    """Counts how mailboxes are slowed down, by access method and urgency."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def waited(self, method: AccessMethod, urgency: Urgency, seconds: float) -> None:
+        self._metrics.turn_seconds.labels(method.value, urgency.value).observe(seconds)
+
+    def refused(self, method: AccessMethod, urgency: Urgency) -> None:
+        self._metrics.turns_refused.labels(method.value, urgency.value).inc()
+
+    def paused(self, method: AccessMethod, seconds: float) -> None:
+        self._metrics.pauses.labels(method.value).inc()
 
 
 def _service(path: str) -> str:

@@ -41,6 +41,25 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
+        self.turn_seconds = Histogram(
+            "ostiary_mailbox_turn_seconds",
+            "Time a call waited for its turn at its mailbox; calls that did not wait are not counted.",
+            ("method", "urgency"),
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self.turns_refused = Counter(
+            "ostiary_mailbox_turns_refused_total",
+            "Calls sent back because their mailbox's turn would have come too late.",
+            ("method", "urgency"),
+            registry=self._registry,
+        )
+        self.pauses = Counter(
+            "ostiary_mailbox_pauses_total",
+            "Times that Microsoft asked to leave a mailbox alone for a while.",
+            ("method",),
+            registry=self._registry,
+        )
         self.jobs = Counter(
             "ostiary_jobs_total",
             "Jobs run by this worker, by name and outcome (`done`, `retried`, `failed`).",

@@ -56,6 +56,16 @@ class Settings(BaseSettings):
     )
     database_pool_size: int = Field(10, ge=2, le=100, description="Most database connections per process.")
 
+    mailbox_calls_at_once: int = Field(
+        4,
+        ge=1,
+        le=27,
+        description="Calls to one mailbox at once, over all processes. Graph refuses a fifth one of an app.",
+    )
+    mailbox_calls_per_10_minutes: int = Field(
+        10_000, ge=100, description="Calls to one mailbox in 10 minutes, over all processes."
+    )
+
     host: str = Field("127.0.0.1", description="Address `ostiary serve` listens on.")
     port: int = Field(8080, ge=0, le=65535, description="Port `ostiary serve` listens on.")
     public_url: str = Field(

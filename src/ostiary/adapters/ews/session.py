@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
-from weakref import WeakValueDictionary
 
 import aiohttp
 
@@ -16,6 +15,9 @@ from ostiary.adapters.ews.response_code import fault_code, message_values
 from ostiary.adapters.ews.soap import MOST_ANSWER_BYTES, Element, M, S, envelope, parse_body
 from ostiary.adapters.http_session import payload_of
 from ostiary.core.connections.model import MailboxAccess
+from ostiary.core.governor.governor import Governor
+from ostiary.core.governor.model import MailboxKey
+from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.errors import (
     OstiaryError,
     ProviderContractBroken,
@@ -23,8 +25,6 @@ from ostiary.core.kernel.errors import (
     TemporarilyUnavailable,
 )
 
-MOST_AT_ONCE_PER_MAILBOX: Final = 8
-"""Exchange allows 27 per identity by default, shared with the person's own programs (ews.md §7)."""
 STREAM_TIMEOUT: Final = aiohttp.ClientTimeout(total=900, connect=10, sock_read=120)
 """200 MB of base64 at no less than 230 kB a second, and no silence longer than two minutes."""
 _LARGE_ANSWER_BYTES: Final = 256 * 1024
@@ -35,13 +35,21 @@ class EWSSession:
     """Calls EWS for one mailbox at a time, on a shared HTTP session. Raises what ``MailGateway`` documents."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, *, endpoint_url: str, timeout_seconds: float = 60.0
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        endpoint_url: str,
+        timeout_seconds: float = 60.0,
+        governor: Governor | None = None,
     ) -> None:
-        """``endpoint_url`` is the full address, such as ``https://outlook.office365.com/EWS/Exchange.asmx``."""
+        """``endpoint_url`` is the full address, such as ``https://outlook.office365.com/EWS/Exchange.asmx``.
+
+        Without a ``governor`` the limits of a mailbox hold within this session only.
+        """
         self._session = session
         self._endpoint_url = endpoint_url
         self._timeout_seconds = timeout_seconds
-        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Semaphore] = WeakValueDictionary()
+        self._governor = governor or Governor()
 
     async def call(self, mailbox: MailboxAccess, operation: str, body: str) -> Element:
         """Send one request and return its response element.
@@ -143,8 +151,8 @@ class EWSSession:
         limits = aiohttp.ClientTimeout(total=self._timeout_seconds, connect=10)
         try:
             async with (
-                asyncio.timeout(self._timeout_seconds),
                 self._turn(mailbox),
+                asyncio.timeout(self._timeout_seconds),
                 await self._post(data, headers, limits) as response,
             ):
                 return await self._answer_of(response)
@@ -169,12 +177,9 @@ class EWSSession:
             raise translate(response.status, None, response.headers)
         return body
 
-    def _turn(self, mailbox: MailboxAccess) -> asyncio.Semaphore:
-        key = (mailbox.tenant_id, mailbox.object_id)
-        turn = self._turns.get(key)
-        if turn is None:
-            turn = self._turns[key] = asyncio.Semaphore(MOST_AT_ONCE_PER_MAILBOX)
-        return turn
+    def _turn(self, mailbox: MailboxAccess) -> AbstractAsyncContextManager[None]:
+        key = MailboxKey(AccessMethod.EWS, mailbox.tenant_id, mailbox.object_id)
+        return self._governor.turn(key, mailbox.urgency)
 
 
 def _expected(response: Element, operation: str) -> Element:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Collection, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
-from weakref import WeakValueDictionary
 
 import aiohttp
 import orjson
@@ -18,6 +17,9 @@ from ostiary.adapters.graph.codec.json_shape import JSONObject, parse_object
 from ostiary.adapters.graph.errors import translate
 from ostiary.adapters.http_session import payload_of
 from ostiary.core.connections.model import MailboxAccess
+from ostiary.core.governor.governor import Governor
+from ostiary.core.governor.model import MailboxKey
+from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.errors import (
     OstiaryError,
     ProviderContractBroken,
@@ -28,8 +30,6 @@ from ostiary.core.kernel.errors import (
 API_VERSION: Final = "v1.0"
 MOST_BODY_BYTES: Final = 32 * 1024 * 1024
 """More than Graph's largest page of messages; a bigger body is an attack or a fault (SR-91)."""
-MOST_AT_ONCE_PER_MAILBOX: Final = 4
-"""Graph refuses a fifth concurrent request of one app to one mailbox (graph.md §12)."""
 
 STREAM_TIMEOUT: Final = aiohttp.ClientTimeout(total=900, connect=10, sock_read=60)
 """150 MB at no less than 170 kB a second, and no silence longer than a minute."""
@@ -54,18 +54,20 @@ class GraphClient:
         host_url: str,
         upload_urls: Collection[str] = (),
         timeout_seconds: float = 30.0,
+        governor: Governor | None = None,
     ) -> None:
         """``host_url`` is the cloud's Graph host, such as ``https://graph.microsoft.com``, without a version.
 
         Args:
             upload_urls: Origins besides it that upload addresses may lead to, such as ``https://outlook.office.com``.
+            governor: Gives every call its turn; None keeps the limits within this client.
         """
         self._session = session
         self._root = f"{host_url.rstrip('/')}/{API_VERSION}"
         self._origin = _origin(self._root)
         self._upload_origins = {self._origin, *(_origin(url) for url in upload_urls)}
         self._timeout_seconds = timeout_seconds
-        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Semaphore] = WeakValueDictionary()
+        self._governor = governor or Governor()
 
     async def get(
         self,
@@ -133,8 +135,8 @@ class GraphClient:
             raise _foreign_link()
         try:
             async with (
-                asyncio.timeout(UPLOAD_PART_SECONDS),
                 self._turn(mailbox),
+                asyncio.timeout(UPLOAD_PART_SECONDS),
                 self._session.request(
                     method,
                     URL(url, encoded=True),
@@ -242,7 +244,7 @@ class GraphClient:
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
-            async with asyncio.timeout(self._timeout_seconds), self._turn(mailbox):
+            async with self._turn(mailbox), asyncio.timeout(self._timeout_seconds):
                 return await self._exchange(method, url, body, headers)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise TemporarilyUnavailable(
@@ -266,12 +268,9 @@ class GraphClient:
             is_change = method != "GET"
             return {} if is_change and not content.strip() else parse_object(content)
 
-    def _turn(self, mailbox: MailboxAccess) -> asyncio.Semaphore:
-        key = (mailbox.tenant_id, mailbox.object_id)
-        turn = self._turns.get(key)
-        if turn is None:
-            turn = self._turns[key] = asyncio.Semaphore(MOST_AT_ONCE_PER_MAILBOX)
-        return turn
+    def _turn(self, mailbox: MailboxAccess) -> AbstractAsyncContextManager[None]:
+        key = MailboxKey(AccessMethod.GRAPH, mailbox.tenant_id, mailbox.object_id)
+        return self._governor.turn(key, mailbox.urgency)
 
 
 async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:

@@ -33,6 +33,8 @@ SHARED: Final = {
     "audit_checkpoints": "signatures over those hashes",
     "authorization_requests": "found by the hash of a secret; what for is known only then",
     "freezes": "a freeze of the instance concerns everybody",
+    "governor_leases": "how many calls a process may make to a mailbox now",
+    "governor_mailboxes": "how many calls were made to a mailbox, by its ids at Microsoft; of no content",
     "idempotency_keys": "belong to an API key of the vendor",
     "operators": "the vendor's own people",
     "rate_limits": "keyed hashes of who tried; nothing else",

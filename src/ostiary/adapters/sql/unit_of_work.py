@@ -24,6 +24,7 @@ from ostiary.adapters.sql.consent import SQLAdminConsentLinkStore, SQLConsentAtt
 from ostiary.adapters.sql.feed import SQLFeed
 from ostiary.adapters.sql.figures import SQLFigures
 from ostiary.adapters.sql.freezes import SQLFreezeStore
+from ostiary.adapters.sql.governor import SQLGovernorLedger
 from ostiary.adapters.sql.idempotency import SQLIdempotencyStore
 from ostiary.adapters.sql.incidents import SQLIncidentStore
 from ostiary.adapters.sql.jobs import SQLJobQueue
@@ -208,6 +209,10 @@ class UnitOfWork:
     @property
     def api_keys(self) -> SQLApiKeyStore:
         return SQLApiKeyStore(self._connection)
+
+    @property
+    def governor(self) -> SQLGovernorLedger:
+        return SQLGovernorLedger(self._connection)
 
     @property
     def rate_limits(self) -> SQLRateLimitStore:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -12,6 +12,7 @@ from ostiary.core.connections.errors import ConnectionNotUsable
 from ostiary.core.connections.machine import words
 from ostiary.core.connections.model import Connection, ConnectionStatus, MailboxAccess
 from ostiary.core.connections.ports import ConnectionTransaction
+from ostiary.core.governor.model import Urgency
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.errors import (
     AccessBlocked,
@@ -79,10 +80,15 @@ class Mailboxes:
 
     @asynccontextmanager
     async def use(
-        self, connection_id: str, part: Part, *, organization_id: str | None
+        self,
+        connection_id: str,
+        part: Part,
+        *,
+        organization_id: str | None,
+        urgency: Urgency = Urgency.INTERACTIVE,
     ) -> AsyncGenerator[OpenMailbox]:
         """Open a mailbox for one call of a gateway; the watcher hears how the call ended. Raises what ``open`` raises."""
-        mailbox = await self.open(connection_id, part, organization_id=organization_id)
+        mailbox = await self.open(connection_id, part, organization_id=organization_id, urgency=urgency)
         try:
             yield mailbox
         except MEANS_SOMETHING:
@@ -92,12 +98,20 @@ class Mailboxes:
         if self._watcher is not None:
             await self._watcher.used(connection_id, mailbox.method, part)
 
-    async def open(self, connection_id: str, part: Part, *, organization_id: str | None) -> OpenMailbox:
+    async def open(
+        self,
+        connection_id: str,
+        part: Part,
+        *,
+        organization_id: str | None,
+        urgency: Urgency = Urgency.INTERACTIVE,
+    ) -> OpenMailbox:
         """Return the mailbox behind a connection.
 
         Args:
             part: What is going to be read; the person chose mail, calendar or both.
             organization_id: The caller's organization; None for the vendor's own key, which sees all.
+            urgency: Who waits for the calls.
 
         Raises:
             NotFound: No such connection, or of another organization.
@@ -111,7 +125,8 @@ class Mailboxes:
         refusal = _refusal(connection, part)
         if refusal is not None:
             raise refusal
-        return OpenMailbox(connection.method, await self._source.access(connection))
+        access = await self._source.access(connection)
+        return OpenMailbox(connection.method, replace(access, urgency=urgency))
 
 
 def _refusal(connection: Connection, part: Part) -> OstiaryError | None:

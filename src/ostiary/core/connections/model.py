@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from ostiary.core.governor.model import Urgency
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.errors import ProviderDetail
 from ostiary.core.kernel.secret import Secret
@@ -153,6 +154,8 @@ class MailboxAccess:
     address: str
     access_token: Callable[[bool], Awaitable[Secret]]
     """Returns a token for the method's resource. True asks for a fresh one, after Microsoft refused the last."""
+    urgency: Urgency = Urgency.INTERACTIVE
+    """Who waits for the calls: people go before sync where Microsoft allows only so many."""
 
 
 @dataclass(frozen=True, slots=True)

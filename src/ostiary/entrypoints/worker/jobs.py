@@ -104,6 +104,7 @@ JOBS: Final[tuple[Job, ...]] = (
     ),
     Job("credentials.watch", lambda services, _: watch_credentials(services), "41 6 * * *"),
     Job(TRIM_JOB, lambda services, _: services.feed.trim(), "29 * * * *"),
+    Job("governor.forget", lambda services, _: services.governor.forget(), "11 3 * * *"),
     Job("keys.rewrap", lambda services, _: services.key_rotation.rewrap(), "*/10 * * * *"),
     Job(ERASE_JOB, lambda services, given: services.erasure.finish(given["organization_id"])),
     Job("organizations.erase_unfinished", lambda services, _: services.erasure.sweep(), "13 * * * *"),
