@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 
 import pytest
 from typer.testing import CliRunner
 
 from m365_emulator.world.scenarios import SCENARIOS
+from ostiary.core.connections.incident_mails import write_trouble
+from ostiary.core.notices.model import Correspondent, Notice, NoticeKind, Text, Vendor
 from ostiary.core.reasons.catalogue import CATALOGUE, get_reason
 from ostiary.core.reasons.classify import classify, reason_of_number
 from ostiary.core.reasons.explain import explain
@@ -29,6 +32,8 @@ OURS = frozenset(
     }
 )
 """Reasons that Microsoft has no part in: our own records bring them about, and tests of the flows do."""
+
+VENDOR = Vendor("Larkspur", "help@larkspur.example", "Larkspur Software Ltd", True, "https://c.example", {})
 
 REASONS = [pytest.param(reason, id=reason.id) for reason in CATALOGUE.values()]
 
@@ -54,6 +59,28 @@ def test_every_reason_has_a_whole_page_wherever_it_can_appear(reason: Reason) ->
         said = explain(reason.id, where=where, values={})
         text = " ".join((said.headline, said.why, said.who_can_fix, *(each.label for each in said.actions)))
         assert not re.search(r"\{[a-z_]+\}", text), "a placeholder without words"
+
+
+@pytest.mark.parametrize(
+    "reason", [each for each in REASONS if Where.HEALTH in CATALOGUE[str(each.id)].where]
+)
+def test_every_reason_that_stops_a_connection_has_a_mail(reason: Reason) -> None:
+    """What stops somebody who sits before a page is told there; only what happens meanwhile is told by mail."""
+    for is_approval in ("yes", "no"):
+        notice = Notice(
+            id="not_1",
+            kind=NoticeKind.TROUBLE,
+            to=Correspondent("dana.okafor@harbourvale.example", "Dana Okafor"),
+            created_at=datetime(2026, 11, 24, 12, tzinfo=UTC),
+            facts={"label": "tom.ellis@harbourvale.example", "reason": reason.id, "approval": is_approval},
+            reference="CO-9D1M-7VHE",
+        )
+        message = write_trouble(notice, VENDOR, None)
+        words = "\n".join(part.words for part in message.paragraphs if isinstance(part, Text))
+        said = explain(reason.id, where=Where.HEALTH, values={"vendor": "Larkspur"})
+        assert "Who can fix it: " in words
+        assert said.headline.split("{")[0][:12] in words
+        assert not re.search(r"\{[a-z_]+\}", words + message.subject), "a placeholder without words"
 
 
 @pytest.mark.parametrize("reason", REASONS)

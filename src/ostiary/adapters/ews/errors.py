@@ -96,6 +96,7 @@ _BUSY: Final = frozenset(
         "ErrorServerBusy",
         "ErrorExceededConnectionCount",
         "ErrorExceededSubscriptionCount",
+        "ErrorExceededFindCountLimit",
         "ErrorTooManyObjectsOpened",
     }
 )

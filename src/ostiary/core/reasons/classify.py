@@ -11,58 +11,12 @@ from typing import Final
 
 from ostiary.core.reasons.catalogue import CATALOGUE
 from ostiary.core.reasons.model import Where
+from ostiary.core.reasons.numbers import neighbour
 
 TRANSIENT_ERRORS: Final = frozenset({"temporarily_unavailable", "server_error"})
 """Whatever number stands beside them, nothing was decided."""
 
-_MORE_HINTS: Final[dict[int, str]] = {
-    # Neighbours of the catalogue's numbers with the same cause (entra-id.md §4.2).
-    70008: "sign_in_needed",
-    16003: "wrong_tenant",
-    50014: "wrong_tenant",
-    50128: "wrong_tenant",
-    90072: "wrong_tenant",
-    50002: "app_blocked",
-    1000031: "app_blocked",
-    50078: "sign_in_policy",
-    50097: "sign_in_policy",
-    50129: "sign_in_policy",
-    53004: "sign_in_policy",
-    53011: "sign_in_policy",
-    530002: "sign_in_policy",
-    530003: "sign_in_policy",
-    530034: "sign_in_policy",
-    530035: "sign_in_policy",
-    500011: "mailbox_missing",
-    500014: "mailbox_missing",
-    90091: "microsoft_down",
-    90055: "microsoft_down",
-    50089: "session_lost",
-    900561: "session_lost",
-    90008: "our_fault",
-    700027: "our_fault",
-    700024: "our_fault",
-    1000502: "our_fault",
-    50012: "our_fault",
-    50194: "our_fault",
-    650059: "our_fault",
-    650054: "our_fault",
-    9002313: "our_fault",
-    500112: "our_fault",
-    500113: "our_fault",
-    50148: "our_fault",
-    501481: "our_fault",
-    7000218: "our_fault",
-    50055: "sign_in_needed",
-    50057: "sign_in_needed",
-    50085: "sign_in_needed",
-    50144: "sign_in_needed",
-    70000: "sign_in_needed",
-    700003: "sign_in_needed",
-    700084: "sign_in_needed",
-}
-
-_HINTS: Final[dict[int, str]] = _MORE_HINTS | {
+_HINTS: Final[dict[int, str]] = {
     number: reason.id for reason in CATALOGUE.values() for number in reason.aadsts
 }
 
@@ -76,9 +30,16 @@ _ELSEWHERE: Final[dict[tuple[Where, int], str]] = {
     # A code that is too old or spent, not a refresh token.
     (Where.CONNECT, 70008): "session_lost",
     (Where.CONSENT, 70008): "session_lost",
+    # Right after an approval the app may not have appeared yet.
+    (Where.CONSENT, 7000229): "not_confirmed",
+    (Where.CONNECT, 7000229): "not_admin",
+    # Too many equal requests of ours. Whoever waits for them reads the same as in any other trouble of that kind.
+    (Where.CONSENT, 50196): "microsoft_down",
+    (Where.CONNECT, 50196): "microsoft_down",
 }
 
 _BY_SUBERROR: Final[dict[str, str]] = {
+    "basic_action": "sign_in_policy",
     "message_only": "sign_in_policy",
     "additional_action": "sign_in_policy",
     "protection_policy_required": "sign_in_policy",
@@ -172,7 +133,7 @@ def reason_of_number(code: int, *, where: Where) -> str | None:
     special = _ELSEWHERE.get((where, code))
     if special is not None:
         return special
-    hinted = _HINTS.get(code)
+    hinted = _HINTS.get(code) or neighbour(code)
     if hinted is None:
         return None
     if where in CATALOGUE[hinted].where:
