@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
 import structlog
+from fastapi import Request, Response
+from pydantic import BaseModel
 
 from ostiary.adapters.memory.calendar import MemoryCalendarGateway
 from ostiary.adapters.memory.mail import MemoryMailGateway
+from ostiary.adapters.sql.idempotency import SQLIdempotencyStore
 from ostiary.bootstrap import Services, application
-from ostiary.core.access.model import API_PERMISSIONS, Permission
+from ostiary.core.access.model import API_PERMISSIONS, Permission, Principal, Role
 from ostiary.core.approvals.model import ApprovalRequest, ApprovalRequestState
 from ostiary.core.audit.model import SYSTEM
 from ostiary.core.calendar.model import Calendar
@@ -25,11 +30,14 @@ from ostiary.core.calendar.service import CalendarService
 from ostiary.core.connections.mailboxes import Mailboxes
 from ostiary.core.connections.model import Connection, ConnectionStatus, MailboxAccess
 from ostiary.core.kernel.access_method import AccessMethod
-from ostiary.core.kernel.errors import Throttled
+from ostiary.core.kernel.errors import Conflict, NotFound, TemporarilyUnavailable, Throttled
 from ostiary.core.kernel.mail_address import MailAddress
+from ostiary.core.kernel.reach import Duty, confined, declared, instance_wide
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.mail.model import Importance, MailFolder, Message, WellKnownFolder
 from ostiary.core.mail.service import MailService
+from ostiary.core.organizations.model import Organization
+from ostiary.entrypoints.api.idempotency import Outcome, OutcomeUnknown, StillRunning, once_elsewhere
 from ostiary.entrypoints.web.app import create_app
 
 PROBLEM_FIELDS = {"type", "title", "status", "detail", "code", "request_id"}
@@ -436,17 +444,145 @@ async def test_kept_answer_is_sealed_and_forgotten_in_time(api: API, clock: Any)
     assert again.json()["id"] != first.json()["id"]
 
 
-async def test_key_of_a_process_that_died_can_be_taken_over(api: API, clock: Any) -> None:
+class Made(BaseModel):
+    """What an effect elsewhere answers."""
+
+    id: str
+
+
+@dataclass
+class Elsewhere:
+    """A call with an effect at Microsoft, made again and again with one key."""
+
+    api: API
+    done: int = 0
+    failure: BaseException | None = None
+
+    async def call(self) -> Response:
+        async def act() -> Outcome:
+            self.done += 1
+            if self.failure is not None:
+                raise self.failure
+            return Outcome(201, Made(id=f"made {self.done}"))
+
+        state = SimpleNamespace(services=self.api.services)
+        request = Request(
+            {
+                "type": "http",
+                "method": "POST",
+                "path": "/v1/made",
+                "headers": [],
+                "app": SimpleNamespace(state=state),
+            }
+        )
+        request.state.principal = Principal(Role.API_KEY, "key_1", "Key", API_PERMISSIONS)
+        with declared(instance_wide(Duty.MAILBOX)):
+            return await once_elsewhere(request, "k", None, act)
+
+
+async def test_an_effect_elsewhere_is_answered_again_and_done_once(api: API) -> None:
+    elsewhere = Elsewhere(api)
+    first, second = await elsewhere.call(), await elsewhere.call()
+    assert (first.body, elsewhere.done) == (second.body, 1)
+    assert second.headers["idempotent-replayed"] == "true"
+
+
+async def test_an_effect_elsewhere_that_was_refused_may_be_tried_again(api: API) -> None:
+    elsewhere = Elsewhere(api, failure=NotFound("There is no such folder."))
+    with pytest.raises(NotFound):
+        await elsewhere.call()
+    elsewhere.failure = None
+    assert (await elsewhere.call()).status_code == 201
+
+
+@pytest.mark.parametrize("failure", [TemporarilyUnavailable("No answer in time."), asyncio.CancelledError()])
+async def test_an_effect_elsewhere_that_may_have_happened_is_never_done_again(
+    api: API, clock: Any, failure: BaseException
+) -> None:
+    elsewhere = Elsewhere(api, failure=failure)
+    with pytest.raises(type(failure)):
+        await elsewhere.call()
+    elsewhere.failure = None
+    with pytest.raises(StillRunning):
+        await elsewhere.call()
+    clock.advance(timedelta(minutes=2))
+    with pytest.raises(OutcomeUnknown):
+        await elsewhere.call()
+    assert elsewhere.done == 1
+
+
+class ProcessDied(BaseException):
+    """What no handler of ours catches, like the end of the process."""
+
+
+@pytest.mark.parametrize("dies_in", ["keep_answer", "claim"])
+async def test_a_crash_beside_the_effect_leaves_neither_effect_nor_key(
+    api: API, monkeypatch: pytest.MonkeyPatch, dies_in: str
+) -> None:
+    organization = await api.organization()
+    path = f"/v1/organizations/{organization['id']}/admin-consent-links"
+    call = {"json": {"asked_by_name": "Dana Okafor"}, "headers": {"Idempotency-Key": "k"}}
+    real = getattr(SQLIdempotencyStore, dies_in)
+
+    async def die(self: SQLIdempotencyStore, **given: Any) -> None:
+        await real(self, **given)
+        raise ProcessDied
+
+    monkeypatch.setattr(SQLIdempotencyStore, dies_in, die)
+    with contextlib.suppress(ProcessDied, httpx.HTTPError):
+        answer = await api.client.post(path, **call)
+        assert answer.status_code == 500
+    monkeypatch.undo()
+
+    assert (await api.client.get(path)).json()["items"] == []
+    first = await api.client.post(path, **call)
+    again = await api.client.post(path, **call)
+    assert (first.status_code, "idempotent-replayed" in first.headers) == (201, False)
+    assert again.content == first.content
+    assert len((await api.client.get(path)).json()["items"]) == 1
+
+
+async def test_parts_of_a_whole_transaction_commit_together_and_fail_by_themselves(api: API) -> None:
+    transactions, now = api.services.transactions, api.services.clock.now()
+
+    async def add(name: str) -> None:
+        async with transactions() as part:
+            await part.organizations.add(Organization(name, name, name, now))
+
+    async def listed() -> set[str]:
+        async with transactions() as tx:
+            return {each.id for each in (await tx.organizations.page(limit=50)).items if each.id[0] == "p"}
+
+    async def add_and_die() -> None:
+        async with transactions.whole():
+            await add("p1")
+            raise ProcessDied
+
+    with pytest.raises(ProcessDied):
+        await add_and_die()
+    assert await listed() == set()
+    async with transactions.whole():
+        await add("p1")
+        with pytest.raises(Conflict):
+            await add("p1")
+        with confined("p1"), pytest.raises(Exception, match="row-level security"):
+            await add("p2")
+        await add("p3")
+        # A task of its own is not part of it.
+        assert await asyncio.create_task(listed()) == set()
+    assert await listed() == {"p1", "p3"}
+
+
+async def test_a_call_that_died_at_microsoft_is_never_done_twice(api: API, clock: Any) -> None:
     call = {"caller_id": "key_1", "key": "k", "request_hash": b"h"}
     async with api.services.transactions() as tx:
         assert await tx.idempotency.claim(**call, now=clock.now()) is None
-    clock.advance(timedelta(seconds=59))
-    async with api.services.transactions() as tx:
-        assert await tx.idempotency.claim(**call, now=clock.now()) is not None
-    clock.advance(timedelta(seconds=2))
-    async with api.services.transactions() as tx:
-        assert await tx.idempotency.claim(**{**call, "request_hash": b"x"}, now=clock.now()) is not None
-        assert await tx.idempotency.claim(**call, now=clock.now()) is None
+    for seconds, died in ((59, False), (2, True), (24 * 3600, True)):
+        clock.advance(timedelta(seconds=seconds))
+        async with api.services.transactions() as tx:
+            known = await tx.idempotency.claim(**call, now=clock.now())
+        assert known is not None
+        assert known.has_died(clock.now()) is died
 
 
 # -- strict bodies and queries ---------------------------------------------------------------------------------

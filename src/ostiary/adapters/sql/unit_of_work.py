@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -45,7 +49,7 @@ from ostiary.core.feed.model import FeedEvent
 from ostiary.core.feed.ports import Fanout
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
-from ostiary.core.kernel.reach import current_reach
+from ostiary.core.kernel.reach import Reach, current_reach
 
 
 class UnitOfWork:
@@ -64,6 +68,11 @@ class UnitOfWork:
         self._fanouts = fanouts
         self._audit = SQLAuditTrail(connection, clock, entropy)
         self._feed = SQLFeed(connection, clock, fan_out=self._fan_out)
+
+    @property
+    def connection(self) -> AsyncConnection:
+        """The transaction's own connection; for what wraps transactions, not for use cases."""
+        return self._connection
 
     async def flush(self) -> None:
         """Write what is written last, because it locks what many transactions share: the feed, then the trail."""
@@ -227,6 +236,18 @@ class UnitOfWork:
         return SQLOneTimeLinkStore(self._connection)
 
 
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A transaction that others of the same task join. Tasks started inside have transactions of their own."""
+
+    connection: AsyncConnection
+    reach: Reach
+    task: asyncio.Task[Any] | None
+
+
+_whole: Final[ContextVar[_Whole | None]] = ContextVar("ostiary_whole_transaction", default=None)
+
+
 class SQLTransactions:
     """Opens units of work on an engine; satisfies ``Transactions`` of every feature.
 
@@ -249,9 +270,39 @@ class SQLTransactions:
 
     @asynccontextmanager
     async def __call__(self) -> AsyncGenerator[UnitOfWork]:
+        whole = _whole.get()
+        if whole is not None and whole.task is asyncio.current_task():
+            async with self._part(whole) as unit:
+                yield unit
+            return
         async with self._engine.begin() as connection:
             await take_on(connection, current_reach())
             unit = UnitOfWork(connection, self._clock, self._entropy, self._fanouts)
             yield unit
             # No act without its record: when this fails, nothing of the act commits.
             await unit.flush()
+
+    @asynccontextmanager
+    async def whole(self) -> AsyncGenerator[UnitOfWork]:
+        """Open a transaction that this task's further ones join: they commit together, when this one ends.
+
+        Each of them still rolls back by itself when it fails. No network call belongs inside.
+        """
+        async with self() as unit:
+            token = _whole.set(_Whole(unit.connection, current_reach(), asyncio.current_task()))
+            try:
+                yield unit
+            finally:
+                _whole.reset(token)
+
+    @asynccontextmanager
+    async def _part(self, whole: _Whole) -> AsyncGenerator[UnitOfWork]:
+        reach = current_reach()
+        async with whole.connection.begin_nested():
+            if reach != whole.reach:
+                await take_on(whole.connection, reach)
+            unit = UnitOfWork(whole.connection, self._clock, self._entropy, self._fanouts)
+            yield unit
+            await unit.flush()
+            if reach != whole.reach:
+                await take_on(whole.connection, whole.reach)

@@ -9,8 +9,8 @@ from typing import Final, Protocol
 KEPT_FOR: Final = timedelta(hours=48)
 """How long an answer is repeated; SR-71 asks for at least a day."""
 
-CLAIM_LIFE: Final = timedelta(seconds=60)
-"""A call that runs longer has died with its process; the next one with its key may try again."""
+RUNNING_FOR: Final = timedelta(seconds=60)
+"""A call with an effect elsewhere that has no answer after this long has died: nobody knows what it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,12 @@ class RepeatedCall:
 
     request_hash: bytes
     answer: bytes | None
-    """The sealed answer; None while the first call still runs."""
+    """The sealed answer; None while the first call runs, or when it died with its process."""
+    claimed_at: datetime
+
+    def has_died(self, now: datetime) -> bool:
+        """Whether the first call will never answer: its effect elsewhere may have happened or not."""
+        return self.answer is None and now - self.claimed_at >= RUNNING_FOR
 
 
 class IdempotencyStore(Protocol):
@@ -28,10 +33,10 @@ class IdempotencyStore(Protocol):
     async def claim(
         self, *, caller_id: str, key: str, request_hash: bytes, now: datetime
     ) -> RepeatedCall | None:
-        """Claim a key, in one statement. None: it is the caller's to do now.
+        """Claim a key without waiting for anybody. None: it is the caller's to do now.
 
-        Takes over a claim of the same request whose process died (see :data:`CLAIM_LIFE`), and forgets what is
-        older than :data:`KEPT_FOR`.
+        A claim belongs to the transaction that made it until that commits: when its process dies before, neither
+        the claim nor what was done with it exists. Forgets what is older than :data:`KEPT_FOR`.
         """
         ...
 

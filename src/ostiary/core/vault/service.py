@@ -27,6 +27,41 @@ _ENCRYPTION: Final = b"ostiary vault encryption"
 _COMMITMENT: Final = b"ostiary vault commitment"
 
 
+class Envelope:
+    """A data key, wrapped already, for exactly one value."""
+
+    def __init__(
+        self, key_id: str, wrapped_key: bytes, nonce: bytes, data_key: bytes, bound_to: bytes
+    ) -> None:
+        self._key_id = key_id
+        self._wrapped_key = wrapped_key
+        self._nonce = nonce
+        self._data_key: bytes | None = data_key
+        self._bound_to = bound_to
+
+    def seal(self, secret: Secret) -> Sealed:
+        """Return ``secret`` sealed.
+
+        Raises:
+            RuntimeError: It holds a value already; a second one under its key and nonce would betray both.
+        """
+        if self._data_key is None:
+            raise RuntimeError("an envelope takes one value")
+        data_key, self._data_key = self._data_key, None
+        cipher = AESGCM(_derive(data_key, _ENCRYPTION))
+        return Sealed(
+            format_version=FORMAT_VERSION,
+            key_id=self._key_id,
+            wrapped_key=self._wrapped_key,
+            nonce=self._nonce,
+            commitment=_derive(data_key, _COMMITMENT),
+            ciphertext=cipher.encrypt(self._nonce, secret.reveal().encode(), self._bound_to),
+        )
+
+    def __repr__(self) -> str:
+        return "Envelope(‹secret›)"
+
+
 class VaultService:
     """Seals a secret for one place and opens it there and nowhere else (SR-31 to SR-34).
 
@@ -45,19 +80,20 @@ class VaultService:
         Raises:
             TemporarilyUnavailable: The key service does not answer; nothing was sealed, repeat later.
         """
+        return (await self.envelope(context)).seal(secret)
+
+    async def envelope(self, context: SealContext) -> Envelope:
+        """Return an envelope for one value, ready to be closed where the key service cannot be asked.
+
+        Raises:
+            TemporarilyUnavailable: The key service does not answer; repeat later.
+        """
         key_id = await self._keys.current_key_id(organization_id=context.organization_id)
         bound_to = associated_data(context, format_version=FORMAT_VERSION, key_id=key_id)
         data_key = self._entropy.token_bytes(DATA_KEY_BYTES)
         nonce = self._entropy.token_bytes(NONCE_BYTES)
-        cipher = AESGCM(_derive(data_key, _ENCRYPTION))
-        return Sealed(
-            format_version=FORMAT_VERSION,
-            key_id=key_id,
-            wrapped_key=await self._keys.wrap(key_id=key_id, data_key=data_key, context=bound_to),
-            nonce=nonce,
-            commitment=_derive(data_key, _COMMITMENT),
-            ciphertext=cipher.encrypt(nonce, secret.reveal().encode(), bound_to),
-        )
+        wrapped_key = await self._keys.wrap(key_id=key_id, data_key=data_key, context=bound_to)
+        return Envelope(key_id, wrapped_key, nonce, data_key, bound_to)
 
     async def open(self, sealed: Sealed, context: SealContext, *, purpose: Purpose) -> Secret:
         """Return what was sealed for ``context``.

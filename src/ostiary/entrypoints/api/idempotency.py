@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Final
+from datetime import datetime
+from typing import Annotated, Any, Final, Self
 
 import orjson
 from fastapi import Header, Request, Response
 from pydantic import BaseModel
 
-from ostiary.core.kernel.errors import Conflict
+from ostiary.core.kernel.errors import Conflict, OstiaryError, ProviderContractBroken, TemporarilyUnavailable
+from ostiary.core.kernel.idempotency import RepeatedCall
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.vault.model import SealContext, Sealed
-from ostiary.core.vault.policy import Purpose
+from ostiary.core.vault.policy import IDEMPOTENT_ANSWER, Purpose
 from ostiary.entrypoints.web.context import principal, services
 
 IdempotencyKey = Annotated[
@@ -50,17 +52,25 @@ class Outcome:
     body: BaseModel
 
 
+class OutcomeUnknown(Conflict):
+    """The first call died while Microsoft was doing its work; look what there is before using a new key."""
+
+    code = "idempotent_outcome_unknown"
+
+
 async def once(
     request: Request, key: str | None, sent: BaseModel | None, act: Callable[[], Awaitable[Outcome]]
 ) -> Response:
     """Do ``act`` and answer with its outcome; with a key seen before, only repeat the answer.
 
-    The answer is sealed in the database, because it may hold the secret of a link. A failure is not kept: the
-    caller may mend the cause and send the same call again.
+    Key, effect and answer are one transaction: whatever dies in between, all of them exist or none. The answer is
+    sealed in the database, because it may hold the secret of a link. A failure is not kept: the caller may mend the
+    cause and send the same call again.
 
     Args:
         key: Of the header; None does the act unconditionally.
         sent: The body, which the key belongs to together with the address.
+        act: Changes our database and nothing else. What Microsoft does goes through :func:`once_elsewhere`.
 
     Raises:
         KeyReused: The same key came with another body or address.
@@ -68,33 +78,108 @@ async def once(
     """
     if key is None:
         return _response(await act())
-    caller_id = principal(request).id
-    request_hash = _request_hash(request, sent)
-    context = SealContext("api", caller_id, "idempotent_answer", 1)
+    call = _Call.of(request, sent)
+    # The key service is asked before the transaction begins.
+    envelope = await services(request).vault.envelope(call.context)
+    failure: OstiaryError | None = None
+    response: Response | None = None
+    async with services(request).transactions.whole() as tx:
+        repeated = await tx.idempotency.claim(
+            caller_id=call.caller_id, key=key, request_hash=call.request_hash, now=_now(request)
+        )
+        if repeated is None:
+            try:
+                response = _response(await act())
+            except OstiaryError as error:
+                # What it recorded about its refusal stays; its key is free again.
+                failure = error
+                await tx.idempotency.release(caller_id=call.caller_id, key=key)
+            else:
+                answer = _pack(envelope.seal(_kept(response)))
+                await tx.idempotency.keep_answer(caller_id=call.caller_id, key=key, answer=answer)
+    if failure is not None:
+        raise failure
+    return response if response is not None else await _repeat(request, call, repeated)
+
+
+async def once_elsewhere(
+    request: Request, key: str | None, sent: BaseModel | None, act: Callable[[], Awaitable[Outcome]]
+) -> Response:
+    """Do ``act``, which changes something at Microsoft, at most once.
+
+    No transaction reaches there, so the key is kept as *running* before the act begins. A repeated call is told that
+    it runs, or gets its answer; when the first one died, it is told that nobody knows, and the act is not done again.
+    A call that Microsoft refused may be sent again with its key; one that may have got through may not.
+
+    Raises:
+        KeyReused, StillRunning: As :func:`once`.
+        OutcomeUnknown: The first call ended without an answer.
+    """
+    if key is None:
+        return _response(await act())
+    call = _Call.of(request, sent)
     vault, transactions = services(request).vault, services(request).transactions
     async with transactions() as tx:
         repeated = await tx.idempotency.claim(
-            caller_id=caller_id, key=key, request_hash=request_hash, now=services(request).clock.now()
+            caller_id=call.caller_id, key=key, request_hash=call.request_hash, now=_now(request)
         )
     if repeated is not None:
-        if repeated.request_hash != request_hash:
-            raise KeyReused("This Idempotency-Key was used for another request.")
-        if repeated.answer is None:
-            raise StillRunning("The first call with this Idempotency-Key is still running.")
-        opened = await vault.open(_unpack(repeated.answer), context, purpose=Purpose.REPLAY)
-        kept: dict[str, Any] = orjson.loads(opened.reveal())
-        return _json(kept["body"].encode(), kept["status"], {REPLAYED_HEADER: "true"})
+        return await _repeat(request, call, repeated)
     try:
         response = _response(await act())
-    except BaseException:
-        async with transactions() as tx:
-            await tx.idempotency.release(caller_id=caller_id, key=key)
+    except OstiaryError as error:
+        if not isinstance(error, TemporarilyUnavailable | ProviderContractBroken):
+            async with transactions() as tx:
+                await tx.idempotency.release(caller_id=call.caller_id, key=key)
         raise
-    answer = orjson.dumps({"status": response.status_code, "body": bytes(response.body).decode()})
-    sealed = await vault.seal(Secret(answer.decode()), context)
+    sealed = await vault.seal(_kept(response), call.context)
     async with transactions() as tx:
-        await tx.idempotency.keep_answer(caller_id=caller_id, key=key, answer=_pack(sealed))
+        await tx.idempotency.keep_answer(caller_id=call.caller_id, key=key, answer=_pack(sealed))
     return response
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What a key belongs to."""
+
+    caller_id: str
+    request_hash: bytes
+    context: SealContext
+
+    @classmethod
+    def of(cls, request: Request, sent: BaseModel | None) -> Self:
+        caller_id = principal(request).id
+        return cls(
+            caller_id, _request_hash(request, sent), SealContext("api", caller_id, IDEMPOTENT_ANSWER, 1)
+        )
+
+
+async def _repeat(request: Request, call: _Call, repeated: RepeatedCall | None) -> Response:
+    if repeated is None:
+        raise StillRunning("The first call with this Idempotency-Key is still running.")
+    if repeated.request_hash != call.request_hash:
+        raise KeyReused("This Idempotency-Key was used for another request.")
+    if repeated.has_died(_now(request)):
+        raise OutcomeUnknown(
+            "The first call with this Idempotency-Key ended without an answer. Look whether it was done; "
+            "to do it again, use a new key."
+        )
+    if repeated.answer is None:
+        raise StillRunning("The first call with this Idempotency-Key is still running.")
+    opened = await services(request).vault.open(
+        _unpack(repeated.answer), call.context, purpose=Purpose.REPLAY
+    )
+    kept: dict[str, Any] = orjson.loads(opened.reveal())
+    return _json(kept["body"].encode(), kept["status"], {REPLAYED_HEADER: "true"})
+
+
+def _now(request: Request) -> datetime:
+    return services(request).clock.now()
+
+
+def _kept(response: Response) -> Secret:
+    answer = orjson.dumps({"status": response.status_code, "body": bytes(response.body).decode()})
+    return Secret(answer.decode())
 
 
 def _request_hash(request: Request, sent: BaseModel | None) -> bytes:
