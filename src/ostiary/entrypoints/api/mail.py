@@ -1,26 +1,44 @@
-"""Folders and messages of a connection."""
+"""Reading folders and messages of a connection."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Final
 
 from fastapi import Header, Query, Request, Response
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from ostiary.core.access.model import Permission
+from ostiary.core.kernel.errors import InvalidRequest
 from ostiary.core.mail.filters import MessageFilter
-from ostiary.core.mail.model import Importance, Message, MessageSummary, WellKnownFolder
+from ostiary.core.mail.model import BodyForm, Message, MessageSummary
 from ostiary.entrypoints.api.etags import etag_of, is_unchanged
 from ostiary.entrypoints.api.log_fields import NAMES_CONNECTION
+from ostiary.entrypoints.api.mail_shapes import (
+    Address,
+    FolderNodeShape,
+    FolderShape,
+    FolderTreeShape,
+    MessageShape,
+    MessageSummaryShape,
+    SafeHTMLShape,
+    ThreadShape,
+)
 from ostiary.entrypoints.api.problems import MAILBOX
-from ostiary.entrypoints.api.shapes import AnswerShape, ListQuery, ObjectId, PageShape, page_shape
+from ostiary.entrypoints.api.shapes import (
+    Line,
+    ListQuery,
+    ObjectId,
+    PageShape,
+    RequestShape,
+    page_shape,
+)
 from ostiary.entrypoints.api.strict_json import api_router
 from ostiary.entrypoints.web.context import principal, services
 from ostiary.entrypoints.web.permissions import requires
 
 router = api_router("/v1/connections/{connection_id}", tag="mail", dependencies=[NAMES_CONNECTION])
 _MAY_READ = [requires(Permission.API_MAILBOX_READ)]
+ALL_FOLDERS: Final = "all"
 
 
 class FolderQuery(ListQuery):
@@ -39,150 +57,55 @@ class MessageQuery(ListQuery):
     folder: Annotated[
         ObjectId,
         Field(
-            description="A folder's id, or one of `inbox`, `drafts`, `sent`, `deleted`, `junk`, `archive`, `outbox`."
+            description="A folder's id, one of `inbox`, `drafts`, `sent`, `deleted`, `junk`, `archive`, `outbox`, "
+            "or `all` for every folder."
         ),
     ] = "inbox"
     unread: Annotated[bool, Field(description="Only messages nobody has read.")] = False
+    sender: Annotated[Address | None, Field(alias="from", description="Only from this address.")] = None
+    recipient: Annotated[
+        Address | None, Field(alias="to", description="Only with this address in the To line.")
+    ] = None
+    subject: Annotated[
+        Line | None, Field(min_length=1, max_length=200, description="Only with this in the subject.")
+    ] = None
+    has_attachments: Annotated[
+        bool | None,
+        Field(description="Only with, or only without attachments; pictures in the text do not count."),
+    ] = None
+    since: Annotated[AwareDatetime | None, Field(description="Only received at this time or later.")] = None
+    until: Annotated[AwareDatetime | None, Field(description="Only received before this time.")] = None
+    q: Annotated[
+        Line | None,
+        Field(
+            min_length=1,
+            max_length=200,
+            description="Only with all these words somewhere: subject, text, people, names of attachments.",
+        ),
+    ] = None
+
+    def where(self) -> MessageFilter:
+        """Return the conditions; raises InvalidRequest for a window that ends before it starts."""
+        if self.since is not None and self.until is not None and self.until <= self.since:
+            raise InvalidRequest("The window ends before it starts.", field="until")
+        return MessageFilter(
+            unread_only=self.unread,
+            sender=self.sender,
+            recipient=self.recipient,
+            subject=self.subject,
+            has_attachments=self.has_attachments,
+            since=self.since,
+            until=self.until,
+            words=self.q,
+        )
 
 
-class FolderShape(AnswerShape):
-    """A mail folder."""
+class BodyQuery(RequestShape):
+    """In which form."""
 
-    model_config = ConfigDict(
-        from_attributes=True,
-        frozen=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": "AQMkADAwATM0MDAAMS1hNmQ4LWIwAC4AAAM",
-                    "name": "Inbox",
-                    "parent_id": None,
-                    "well_known": "inbox",
-                    "total_count": 312,
-                    "unread_count": 14,
-                    "child_count": 2,
-                }
-            ]
-        },
-    )
-
-    id: str
-    name: str
-    parent_id: Annotated[str | None, Field(description="Null for a folder at the top level.")]
-    well_known: Annotated[
-        WellKnownFolder | None, Field(description="Set for the folders that every mailbox has.")
-    ]
-    total_count: int
-    unread_count: int
-    child_count: int
-
-
-class AddressShape(AnswerShape):
-    """A person or place that mail can be sent to."""
-
-    address: str
-    name: str
-
-
-_SUMMARY_EXAMPLE: dict[str, Any] = {
-    "id": "AAkALgAAAAAAHYQDEapmEc2byACqAC-EWg0A",
-    "folder_id": "AQMkADAwATM0MDAAMS1hNmQ4LWIwAC4AAAM",
-    "conversation_id": "AAQkADAwATM0MDAAMS1hNmQ4LWIwAi0wMAoAEAA",
-    "internet_message_id": "<0f5d2c@harbourvale.example>",
-    "subject": "Quarterly figures",
-    "sender": {"address": "dana.okafor@harbourvale.example", "name": "Dana Okafor"},
-    "to": [{"address": "tom.ellis@harbourvale.example", "name": "Tom Ellis"}],
-    "received_at": "2026-11-24T09:12:00Z",
-    "sent_at": "2026-11-24T09:11:58Z",
-    "is_read": False,
-    "is_draft": False,
-    "has_attachments": True,
-    "importance": "normal",
-    "categories": [],
-    "preview": "Hello Tom, the figures for the quarter are attached.",
-    "version": "CQAAABYAAAA",
-}
-
-
-class MessageSummaryShape(AnswerShape):
-    """A message as lists show it."""
-
-    model_config = ConfigDict(
-        from_attributes=True, frozen=True, json_schema_extra={"examples": [_SUMMARY_EXAMPLE]}
-    )
-
-    id: Annotated[str, Field(description="Opaque and case-sensitive.")]
-    folder_id: str
-    conversation_id: str | None
-    internet_message_id: str | None
-    subject: str
-    sender: AddressShape | None
-    to: list[AddressShape]
-    received_at: AwareDatetime | None
-    sent_at: AwareDatetime | None
-    is_read: bool
-    is_draft: bool
-    has_attachments: Annotated[bool, Field(description="Pictures inside the text do not count.")]
-    importance: Importance
-    categories: list[str]
-    preview: Annotated[str, Field(description="At most 255 characters of plain text.")]
-    version: Annotated[str, Field(description="Changes whenever the message does.")]
-
-
-class AttachmentShape(AnswerShape):
-    """What is attached, without its bytes."""
-
-    id: str
-    name: str
-    content_type: str
-    size_bytes: int
-    is_inline: bool
-    content_id: str | None
-
-
-class MessageShape(MessageSummaryShape):
-    """A whole message."""
-
-    model_config = ConfigDict(
-        from_attributes=True,
-        frozen=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    **_SUMMARY_EXAMPLE,
-                    "cc": [],
-                    "bcc": [],
-                    "reply_to": [],
-                    "text": None,
-                    "html": "<p>Hello Tom, the figures for the quarter are attached.</p>",
-                    "attachments": [
-                        {
-                            "id": "AAkALgAAAAAAHYQDEapmEc2byACqAC-EWg0AEgAQ",
-                            "name": "figures.xlsx",
-                            "content_type": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-                            "size_bytes": 18211,
-                            "is_inline": False,
-                            "content_id": None,
-                        }
-                    ],
-                    "headers": {"Message-ID": ["<0f5d2c@harbourvale.example>"]},
-                }
-            ]
-        },
-    )
-
-    cc: list[AddressShape]
-    bcc: list[AddressShape]
-    reply_to: list[AddressShape]
-    text: Annotated[str | None, Field(description="The body, when it is plain text.")]
-    html: Annotated[
-        str | None,
-        Field(description="The body, when it is HTML. Written by a stranger: clean it before you show it."),
-    ]
-    attachments: list[AttachmentShape]
-    headers: Annotated[
-        Mapping[str, list[str]], Field(description="Internet headers; empty for mail never sent.")
-    ]
+    body: Annotated[
+        BodyForm, Field(description="As it was written, or converted by Microsoft to text or HTML.")
+    ] = BodyForm.STORED
 
 
 def _summary(message: MessageSummary) -> MessageSummaryShape:
@@ -211,23 +134,44 @@ async def list_folders(
 
 
 @router.get(
+    "/folder-tree",
+    dependencies=_MAY_READ,
+    responses=MAILBOX,
+    summary="Read the folder tree",
+    operation_id="get_folder_tree",
+)
+async def get_folder_tree(request: Request, connection_id: ObjectId) -> FolderTreeShape:
+    """Every mail folder with its place in the tree, at most 2,000. Costs one call per folder with children."""
+    tree = await services(request).mail.folder_tree(
+        connection_id, organization_id=principal(request).organization_id
+    )
+    return FolderTreeShape(
+        items=[
+            FolderNodeShape(**FolderShape.model_validate(node.folder).model_dump(), path=list(node.path))
+            for node in tree
+        ]
+    )
+
+
+@router.get(
     "/messages",
     dependencies=_MAY_READ,
     responses=MAILBOX,
-    summary="List messages",
+    summary="List or search messages",
     operation_id="list_messages",
 )
 async def list_messages(
     request: Request, connection_id: ObjectId, query: Annotated[MessageQuery, Query()]
 ) -> PageShape[MessageSummaryShape]:
-    """Messages of one folder, newest first."""
+    """Messages of one folder or of all, newest first, narrowed by any of the filters. See `capabilities` for the order
+    of a search over all folders."""
     page = await services(request).mail.list_messages(
         connection_id,
         organization_id=principal(request).organization_id,
-        folder_id=query.folder,
+        folder_id=None if query.folder == ALL_FOLDERS else query.folder,
         cursor=query.cursor,
         limit=query.limit,
-        where=MessageFilter(unread_only=query.unread),
+        where=query.where(),
     )
     return page_shape(page, _summary)
 
@@ -245,14 +189,48 @@ async def get_message(
     response: Response,
     connection_id: ObjectId,
     message_id: ObjectId,
+    query: Annotated[BodyQuery, Query()],
     if_none_match: Annotated[str | None, Header(max_length=2048)] = None,
 ) -> Response | Message:
     """One whole message: body, headers and what is attached."""
     message = await services(request).mail.get_message(
-        connection_id, message_id, organization_id=principal(request).organization_id
+        connection_id,
+        message_id,
+        organization_id=principal(request).organization_id,
+        body=query.body,
     )
     tag = etag_of(message.version)
     if is_unchanged(tag, if_none_match):
         return Response(status_code=304, headers={"ETag": tag})
     response.headers["ETag"] = tag
     return message
+
+
+@router.get(
+    "/messages/{message_id}/thread",
+    dependencies=_MAY_READ,
+    responses=MAILBOX,
+    summary="Read a conversation",
+    operation_id="list_thread",
+)
+async def list_thread(request: Request, connection_id: ObjectId, message_id: ObjectId) -> ThreadShape:
+    """The conversation that a message belongs to, over all folders: drafts and sent mail too."""
+    thread = await services(request).mail.list_thread(
+        connection_id, message_id, organization_id=principal(request).organization_id
+    )
+    return ThreadShape(items=[_summary(message) for message in thread])
+
+
+@router.get(
+    "/messages/{message_id}/safe-html",
+    dependencies=_MAY_READ,
+    responses=MAILBOX,
+    summary="Read a message safely",
+    operation_id="get_safe_html",
+)
+async def get_safe_html(request: Request, connection_id: ObjectId, message_id: ObjectId) -> SafeHTMLShape:
+    """The body as HTML that may be shown: no scripts, no remote pictures, links that lead out only by a click."""
+    safe = await services(request).mail.get_safe_html(
+        connection_id, message_id, organization_id=principal(request).organization_id
+    )
+    return SafeHTMLShape.model_validate(safe)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from fastapi import Request
@@ -14,18 +15,29 @@ FORM_LIMIT_BYTES: Final = 64 * 1024
 """Our forms hold a few short fields."""
 
 API_LIMIT_BYTES: Final = 4 * 1024 * 1024
-"""JSON of the API; attachments travel in sessions of their own."""
+"""JSON of the API."""
 
+ATTACHMENT_LIMIT_BYTES: Final = 150 * 1024 * 1024
+"""A file to attach to a mail: what Exchange takes. It streams through and is never held (SR-94)."""
 
 UPLOAD_LIMIT_BYTES: Final = 1024 * 1024
 """A file of people and its form."""
 
+NOTIFICATION_LIMIT_BYTES: Final = 1024 * 1024
+"""What Microsoft posts holds a hundred short notifications (SR-89)."""
+
 _UPLOADS: Final = ("/console/members/import", "/console/members/import/apply")
+
+
+_ATTACHMENTS: Final = re.compile(r"/connections/[^/]+/messages/[^/]+/attachments")
 
 
 def _limit(path: str, api_prefix: str) -> int:
     if path.startswith(api_prefix + "/"):
-        return API_LIMIT_BYTES
+        is_file = _ATTACHMENTS.fullmatch(path, len(api_prefix)) is not None
+        return ATTACHMENT_LIMIT_BYTES if is_file else API_LIMIT_BYTES
+    if path.startswith("/notifications/"):
+        return NOTIFICATION_LIMIT_BYTES
     return UPLOAD_LIMIT_BYTES if path in _UPLOADS else FORM_LIMIT_BYTES
 
 
