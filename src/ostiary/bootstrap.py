@@ -54,6 +54,7 @@ from ostiary.core.approvals.service import ApprovalService
 from ostiary.core.audit.service import AuditService
 from ostiary.core.calendar.ports import CalendarGateway
 from ostiary.core.calendar.service import CalendarService
+from ostiary.core.connections.digest import DIGEST_WRITERS, WeeklyDigest
 from ostiary.core.connections.erase import Erasure
 from ostiary.core.connections.export import Export
 from ostiary.core.connections.freeze import Freezes
@@ -160,6 +161,7 @@ class Services:
     incidents: Incidents
     trust: TrustService
     permission_usage: PermissionUsage
+    weekly_digest: WeeklyDigest
     freezes: Freezes
     governor: Governor
     key_rotation: KeyRotation
@@ -268,7 +270,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             entropy=entropy,
             vendor=_vendor(settings, registrations),
             links=consent.links,
-            writers={**APPROVAL_WRITERS, **CONNECTION_WRITERS, **INCIDENT_WRITERS},
+            writers={**APPROVAL_WRITERS, **CONNECTION_WRITERS, **INCIDENT_WRITERS, **DIGEST_WRITERS},
             mailer=_mailer(settings, clock),
         )
         incidents = Incidents(transactions=transactions, clock=clock, entropy=entropy, notices=notices)
@@ -341,6 +343,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             ),
             permission_usage=usage,
             governor=governor,
+            weekly_digest=WeeklyDigest(transactions=transactions, clock=clock, notices=notices, usage=usage),
             freezes=freezes,
             key_rotation=KeyRotation(transactions=transactions, keys=keys, vault=vault),
             erasure=Erasure(transactions=transactions, clock=clock, keys=keys),
@@ -493,6 +496,7 @@ def _vendor(settings: Settings, registrations: Registrations) -> Vendor:
             for method in registration.methods
         },
         app_url=settings.vendor_app_url,
+        console_url=settings.effective_console_url.rstrip("/"),
     )
 
 

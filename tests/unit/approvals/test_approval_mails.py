@@ -457,3 +457,53 @@ async def test_there_is_no_going_on_where_nothing_or_too_much_is_missing(
         await world.approvals.partial.go_on_without(
             made.reference, browser_secret=BROWSERS["mem_2"], actor=SYSTEM
         )
+
+
+@pytest.mark.parametrize("by_link", [True, False])
+async def test_an_approval_that_never_showed_is_told_to_who_gave_it_and_to_who_asked(
+    world: World, clock: MovableClock, by_link: bool
+) -> None:
+    await ask(world)
+    await world.deliver()
+    async with world.transactions() as tx:
+        link, *_ = await tx.admin_consent_links.live_for("org_1", now=clock.now())
+    made = await attempt(
+        world,
+        clock,
+        state=ConsentState.EXPIRED,
+        reason="not_confirmed",
+        verified_at=None,
+        link_id=link.id if by_link else None,
+    )
+    for _ in range(2):
+        await world.approvals.progress.tell_unconfirmed(made.id)
+    mails = {mail.to.address: mail for mail in await world.deliver()}
+    assert set(mails) == ({PRIYA, "p1@harbourvale.example"} if by_link else {PRIYA})
+    assert mails[PRIYA].message.subject == "The approval could not be confirmed"
+    assert link_of(mails[PRIYA]).endswith("/admin-consent")
+    assert "CN-5H2R-9WTB" in words(mails[PRIYA])
+    if by_link:
+        assert "Please ask them to approve again" in words(mails["p1@harbourvale.example"])
+
+
+async def test_an_approval_that_showed_after_all_is_not_called_unconfirmed(
+    world: World, clock: MovableClock
+) -> None:
+    made = await attempt(world, clock)
+    await world.approvals.progress.tell_unconfirmed(made.id)
+    assert await world.deliver() == []
+
+
+async def test_who_waited_in_vain_for_a_fortnight_is_told_to_ask_someone_else(
+    world: World, clock: MovableClock
+) -> None:
+    request = await ask(world)
+    await ask(world, "mem_2")
+    await world.deliver()
+    clock.advance(timedelta(days=14))
+    assert await world.approvals.expire() == 1
+    assert await world.approvals.expire() == 0
+    mails = await world.deliver()
+    assert {mail.to.address for mail in mails} == {"p1@harbourvale.example", "p2@harbourvale.example"}
+    assert {mail.message.subject for mail in mails} == {"Nobody answered your request"}
+    assert all(link_of(mail).endswith(f"/connect/approval/{request.id}") for mail in mails)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import text
 
 from ostiary.core.consent.model import ConsentState
 from ostiary.core.kernel.errors import Misconfigured, TemporarilyUnavailable
@@ -26,6 +27,14 @@ async def slow_attempt(company: Company) -> Any:
 async def reread(company: Company, attempt: Any) -> Any:
     async with company.transactions() as transaction:
         return await transaction.consent_attempts.get(attempt.id)
+
+
+async def queued(transaction: Any, name: str) -> list[dict[str, str]]:
+    """The arguments of the jobs of this name that wait."""
+    rows = await transaction.jobs._connection.execute(
+        text("SELECT args FROM procrastinate_jobs WHERE task_name = :name ORDER BY id"), {"name": name}
+    )
+    return [dict(args) for (args,) in rows]
 
 
 async def test_a_slow_approval_is_looked_for_at_growing_distances(company: Company) -> None:
@@ -50,6 +59,9 @@ async def test_after_half_an_hour_we_say_that_microsoft_has_not_recorded_it(comp
         "not_confirmed",
         "too_late",
     )
+    async with company.transactions() as transaction:
+        planned = await queued(transaction, "approvals.tell_unconfirmed")
+    assert planned == [{"attempt_id": attempt.id}]
     flow = await company.consent.check_again(
         attempt.reference, browser_secret=company.browser, actor=company.visitor
     )

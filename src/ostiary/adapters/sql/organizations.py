@@ -20,6 +20,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
     tuple_,
     update,
 )
@@ -46,6 +47,7 @@ organizations: Final = Table(
     Column("pinned_method", Text),
     Column("it_contact_name", Text),
     Column("it_contact_email", Text),
+    Column("weekly_digest", Boolean, nullable=False, server_default=true()),
 )
 
 members: Final = Table(
@@ -296,6 +298,7 @@ def _organization_values(organization: Organization) -> dict[str, Any]:
         "pinned_method": None if organization.pinned_method is None else organization.pinned_method.value,
         "it_contact_name": organization.it_contact_name,
         "it_contact_email": organization.it_contact_email,
+        "weekly_digest": organization.weekly_digest,
     }
 
 
@@ -311,6 +314,7 @@ def _organization(row: RowMapping) -> Organization:
         pinned_method=None if row["pinned_method"] is None else AccessMethod(row["pinned_method"]),
         it_contact_name=row["it_contact_name"],
         it_contact_email=row["it_contact_email"],
+        weekly_digest=row["weekly_digest"],
     )
 
 

@@ -132,6 +132,50 @@ def write_record(notice: Notice, vendor: Vendor, link: Secret | None) -> Message
     )
 
 
+def write_not_confirmed(notice: Notice, vendor: Vendor, link: Secret | None) -> Message:
+    """Say that Microsoft did not record an approval, and that approving again is the cure."""
+    organization = notice.facts["organization"]
+    again: tuple[Text | Link, ...]
+    if notice.facts["role"] == "administrator":
+        again = (
+            Text(
+                f"You approved {vendor.name} for {organization}, but Microsoft hasn’t recorded it. "
+                "We looked for half an hour. Nothing is broken, and approving again does no harm:"
+            ),
+            Link(Secret(f"{vendor.public_url}/admin-consent")),
+        )
+    else:
+        again = (
+            Text(
+                f"Your IT administrator approved {vendor.name} for {organization}, but Microsoft hasn’t recorded it. "
+                "We looked for half an hour and wrote to them, too."
+            ),
+            Text(
+                "Nobody can connect yet. Please ask them to approve again; nothing else is needed from you."
+            ),
+        )
+    return Message(
+        "The approval could not be confirmed", (Text(_hello(notice)), *again, _help(notice, vendor))
+    )
+
+
+def write_request_expired(notice: Notice, vendor: Vendor, link: Secret | None) -> Message:
+    """Tell somebody who waited that nobody answered."""
+    return Message(
+        "Nobody answered your request",
+        (
+            Text(_hello(notice)),
+            Text(
+                f"For 14 days no IT administrator of {notice.facts['organization']} has answered the request to "
+                f"approve {vendor.name}, so it has ended. Nothing was connected."
+            ),
+            Text("Ask someone else, in the browser you asked in:"),
+            _page(vendor, notice.facts["request_id"]),
+            _help(notice, vendor),
+        ),
+    )
+
+
 APPROVAL_WRITERS: Final[Mapping[NoticeKind, Writer]] = MappingProxyType(
     {
         NoticeKind.APPROVAL_REQUEST: write_request,
@@ -141,6 +185,8 @@ APPROVAL_WRITERS: Final[Mapping[NoticeKind, Writer]] = MappingProxyType(
         NoticeKind.DECLINED: write_declined,
         NoticeKind.APPROVED_SECURITY: write_security,
         NoticeKind.APPROVAL_RECORD: write_record,
+        NoticeKind.NOT_CONFIRMED: write_not_confirmed,
+        NoticeKind.REQUEST_EXPIRED: write_request_expired,
     }
 )
 

@@ -14,7 +14,7 @@ from ostiary.core.approvals.reminders import reminder_moments
 from ostiary.core.audit.model import SYSTEM, Actor
 from ostiary.core.consent.features import Feature, chosen_features
 from ostiary.core.consent.links import ApprovalLinks
-from ostiary.core.consent.model import ConsentAttempt
+from ostiary.core.consent.model import ConsentAttempt, ConsentState
 from ostiary.core.consent.permissions import PERMISSIONS, missing_permissions
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.errors import NotFound, PermissionDenied
@@ -223,6 +223,40 @@ class ApprovalPost:
             reference=attempt.reference,
             once_key=f"can_connect/{attempt.id}/{asker.id}",
         )
+
+    async def tell_unconfirmed(self, tx: ApprovalTransaction, attempt: ConsentAttempt) -> None:
+        """Mail whoever approved, and whoever asked them, that Microsoft never showed the approval (UX §4.2)."""
+        if attempt.state is not ConsentState.EXPIRED:
+            return
+        organization = (
+            None if attempt.organization_id is None else await tx.organizations.get(attempt.organization_id)
+        )
+        facts = {
+            "organization": (organization.name if organization else attempt.tenant_name)
+            or "your organization"
+        }
+        people: list[tuple[str, Correspondent]] = []
+        if attempt.account is not None:
+            administrator = Correspondent(attempt.account, _words(attempt.account_name or ""))
+            people.append(("administrator", administrator))
+        link = None if attempt.link_id is None else await tx.admin_consent_links.get(attempt.link_id)
+        if link is not None and link.asked_by_member_id is not None and organization is not None:
+            try:
+                asker = await tx.members.get(link.asked_by_member_id, organization_id=organization.id)
+                people.append(("asker", _member(asker)))
+            except NotFound:
+                pass
+        for role, person in people:
+            await self._notices.add(
+                tx,
+                NoticeKind.NOT_CONFIRMED,
+                to=person,
+                organization_id=attempt.organization_id,
+                facts={**facts, "role": role},
+                object_id=attempt.id,
+                reference=attempt.reference,
+                once_key=f"not_confirmed/{attempt.id}/{role}",
+            )
 
     async def send_record(
         self, tx: ApprovalTransaction, attempt: ConsentAttempt, organization: Organization | None

@@ -118,6 +118,11 @@ class ApprovalProgress:
         async with self._transactions() as tx:
             await self._post.announce(tx, await tx.consent_attempts.get(attempt_id))
 
+    async def tell_unconfirmed(self, attempt_id: str) -> None:
+        """Tell the administrator and the asker that an approval never showed. Job ``approvals.tell_unconfirmed``."""
+        async with self._transactions() as tx:
+            await self._post.tell_unconfirmed(tx, await tx.consent_attempts.get(attempt_id))
+
     async def look(self) -> int:
         """Look whether the app appeared where people wait. Job ``approvals.look``, every hour and when somebody asks.
 

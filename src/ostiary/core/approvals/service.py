@@ -455,7 +455,9 @@ class ApprovalService:
         async with self._transactions() as tx:
             late = await tx.approval_requests.open_since(now - REQUEST_LIFE, limit=200)
             for request in late:
-                await tx.approval_requests.save(move(request, ApprovalRequestState.EXPIRED, now=now))
+                expired = move(request, ApprovalRequestState.EXPIRED, now=now)
+                await tx.approval_requests.save(expired)
+                await self._post.tell_waiters(tx, expired, NoticeKind.REQUEST_EXPIRED)
         return len(late)
 
     @staticmethod

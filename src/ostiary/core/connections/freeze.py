@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from ostiary.core.audit.model import Actor
 from ostiary.core.audit.ports import AuditTrail
 from ostiary.core.connections.errors import Frozen
-from ostiary.core.connections.ports import ConnectionStore, FreezeReader
+from ostiary.core.connections.ports import ConnectionStore, FreezeLookup
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.errors import InvalidRequest, NotFound
 from ostiary.core.kernel.transactions import Transactions
@@ -56,7 +56,7 @@ class NamedFreeze:
     organization_id: str | None
 
 
-class FreezeStore(FreezeReader, Protocol):
+class FreezeStore(FreezeLookup, Protocol):
     """Keeps freezes; at most one for each target."""
 
     async def add(self, freeze: Freeze) -> bool:

@@ -136,6 +136,10 @@ class FreezeReader(Protocol):
         """Raise Frozen when the connection, its organization or the instance is frozen."""
         ...
 
+
+class FreezeLookup(FreezeReader, Protocol):
+    """The same where the record itself is at hand."""
+
     async def is_frozen(self, connection_id: str | None, *, organization_id: str) -> bool:
         """The same as an answer; without a connection only its organization and the instance count."""
         ...
@@ -178,7 +182,7 @@ class ConnectionTransaction(Protocol):
     @property
     def refresh_leases(self) -> RefreshLease: ...
     @property
-    def freezes(self) -> FreezeReader: ...
+    def freezes(self) -> FreezeLookup: ...
     @property
     def authorization_requests(self) -> AuthorizationRequestStore: ...
     @property

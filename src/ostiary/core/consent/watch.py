@@ -202,6 +202,7 @@ class ConsentWatch:
             reason="not_confirmed",
             detail={"app_in_directory": "unknown" if state is None else state.value},
         )
+        await transaction.jobs.enqueue("approvals.tell_unconfirmed", {"attempt_id": attempt.id})
 
     async def _withdraw(
         self,

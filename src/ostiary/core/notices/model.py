@@ -38,6 +38,9 @@ class NoticeKind(StrEnum):
     SIGN_IN_AGAIN = "sign_in_again"
     TROUBLE = "trouble"
     RECOVERED = "recovered"
+    NOT_CONFIRMED = "not_confirmed"
+    REQUEST_EXPIRED = "request_expired"
+    WEEKLY_DIGEST = "weekly_digest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ class Vendor:
     public_url: str
     app_ids: Mapping[AccessMethod, str]
     app_url: str | None = None
+    console_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,11 +135,11 @@ async def _save(
     if after.licensed and not before.licensed:
         await require_seats(tx, organization, wanted=1)
     await tx.members.save(after)
-    if after.licensed is not before.licensed:
-        await tx.jobs.enqueue(
-            LICENCES_GIVEN_JOB if after.licensed else LICENCES_TAKEN_JOB,
-            {"organization_id": organization.id, "member_id": after.id},
-        )
+    subject = {"organization_id": organization.id, "member_id": after.id}
+    if after.licensed and not before.licensed:
+        await tx.jobs.enqueue(LICENCES_GIVEN_JOB, subject)
+    if before.licensed and not after.licensed:
+        await tx.jobs.enqueue(LICENCES_TAKEN_JOB, subject)
     await tx.audit.record(
         "member.changed",
         f"{after.display_name} was changed: {'; '.join(changed)}.",

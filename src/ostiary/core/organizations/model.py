@@ -27,6 +27,8 @@ class Organization:
     """Set when this organization must use one method; None means Graph when approved."""
     it_contact_name: str | None = None
     it_contact_email: str | None = None
+    weekly_digest: bool = True
+    """Whether its admins get the weekly mail about what needs them."""
 
 
 class MemberRole(StrEnum):

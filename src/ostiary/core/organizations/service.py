@@ -138,6 +138,23 @@ class OrganizationService:
             )
             return after
 
+    async def set_weekly_digest(self, organization_id: str, *, is_on: bool, actor: Actor) -> Organization:
+        """Send the weekly mail to the organization's admins, or stop it. Saying it twice is harmless."""
+        async with self._transactions() as transaction:
+            before = await transaction.organizations.lock(organization_id)
+            if before.weekly_digest is is_on:
+                return before
+            after = replace(before, weekly_digest=is_on)
+            await transaction.organizations.save(after)
+            await transaction.audit.record(
+                "organization.digest_changed",
+                "The weekly mail was switched on." if is_on else "The weekly mail was switched off.",
+                actor=actor,
+                organization_id=organization_id,
+                object_id=organization_id,
+            )
+            return after
+
     async def add_member(
         self,
         *,

@@ -43,6 +43,15 @@ async def set_contact(
     return see_other("/console/settings?saved=1")
 
 
+@router.post("/console/settings/digest", dependencies=[requires(Permission.CONSOLE_MANAGE)])
+async def set_digest(request: Request, digest: Annotated[bool, Form()] = False) -> Response:
+    """Send the weekly mail, or stop it."""
+    await services(request).organizations.set_weekly_digest(
+        organization_id(request), is_on=digest, actor=actor(request)
+    )
+    return see_other("/console/settings?saved=1")
+
+
 async def _page(
     request: Request,
     *,

@@ -55,6 +55,10 @@ JOBS: Final[tuple[Job, ...]] = (
         lambda services, given: services.approvals.progress.announce(given["attempt_id"]),
     ),
     Job(
+        "approvals.tell_unconfirmed",
+        lambda services, given: services.approvals.progress.tell_unconfirmed(given["attempt_id"]),
+    ),
+    Job(
         "approvals.remind",
         lambda services, given: services.approvals.progress.remind(
             given["request_id"], sent_at=given["sent_at"], number=int(given["number"])
@@ -84,6 +88,7 @@ JOBS: Final[tuple[Job, ...]] = (
         lambda services, _: services.connection_notices.tell_sign_in(),
         "*/5 * * * *",
     ),
+    Job("digest.weekly", lambda services, _: services.weekly_digest.send(), "0 7 * * 1"),
     Job(CHECK_JOB, lambda services, _: services.connection_health.check_due(), "* * * * *"),
     Job("connections.note_incidents", lambda services, _: services.incidents.note(), "* * * * *"),
     Job("status.look", lambda services, _: services.status.look(), "*/5 * * * *"),
