@@ -35,6 +35,9 @@ from .token_tap import TokenTap
 KILLS = int(os.environ.get("KILLS", "0"))
 """Kills per step in the long run; 0 is the ordinary run, which kills at a sample of the steps, once each."""
 
+CANARY = "canary-7Hq2mZ9xKfWvTb4N-"
+"""Begins the secrets that tests choose themselves."""
+
 LIMITED = ("sign_in", "consent", "link", "connect", "return", "mail", "api", "guess")
 
 
@@ -67,6 +70,7 @@ def running_emulator(emulator_process: Emulator) -> Emulator:
     """The emulator at today's time: the killed processes have no other clock."""
     emulator_process.control("POST", "/reset", {"messages": 3})
     emulator_process.control("POST", "/clock", {"reset": True, "freeze": False})
+    emulator_process.control("PATCH", f"/apps/{APP_ID}", {"secrets": [APP_SECRET, f"{CANARY}client"]})
     return emulator_process
 
 
@@ -85,7 +89,8 @@ def kill_settings(home: Path, own_database: EmbeddedServer, tap: TokenTap) -> Se
     return Settings(
         profile=Profile.DEVELOPMENT,
         data_dir=home / "data",
-        database_url=SecretStr(own_database.url),
+        # The server asks for no password; this one is there to be looked for afterwards.
+        database_url=SecretStr(own_database.url.replace("postgres:@", f"postgres:{CANARY}database@", 1)),
         public_url=f"http://localhost:{port}",
         port=port,
         host="127.0.0.1",
@@ -95,7 +100,8 @@ def kill_settings(home: Path, own_database: EmbeddedServer, tap: TokenTap) -> Se
         vendor_help_email="help@larkspur.example",
         vendor_data_kept="Ids and headers of messages, in Dublin, until you disconnect.",
         app_client_id=APP_ID,
-        app_secret=SecretStr(APP_SECRET),
+        app_secret=SecretStr(f"{CANARY}client"),
+        metrics_token=SecretStr(f"{CANARY}metrics"),
         allow_client_secret=True,
         login_url=tap.url,
         graph_url=tap.url,
