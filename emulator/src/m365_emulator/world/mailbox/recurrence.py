@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
+from itertools import takewhile
 
 from .errors import InvalidContent, OccurrenceGone
 from .event import DAYS, INDEXES, CalendarEvent, Recurrence
@@ -159,7 +160,8 @@ def _starts_near(master: CalendarEvent, start: datetime, end: datetime) -> list[
     days: Iterable[date] = dates(recurrence)
     if recurrence.end != "numbered":
         limit = recurrence.end_on if recurrence.end == "endDate" and recurrence.end_on else LAST_DATE
-        days = (day for day in _candidates(recurrence, first_day) if day <= limit)
+        # Ends with the series: one that ended before the window would otherwise be walked to the end of time.
+        days = takewhile(lambda day: day <= limit, _candidates(recurrence, first_day))
     found: list[datetime] = []
     for day in days:
         if day > last_day:
