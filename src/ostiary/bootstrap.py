@@ -18,11 +18,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ostiary import __version__
 from ostiary.adapters.entra.assertion import (
+    Certificate,
     CertificatePair,
     ClientCertificate,
     ClientCredential,
     ClientSecret,
+    ServiceCertificate,
+    Signer,
     load_certificate,
+    load_service_certificate,
 )
 from ostiary.adapters.entra.client import EntraAuthorizationServer
 from ostiary.adapters.entra.clouds import Cloud, resolve_cloud
@@ -217,7 +221,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             meter=_GovernorMeter(metrics),
         )
         stack.push_async_callback(governor.close)
-        microsoft = _microsoft(settings, session, governor, clock, entropy)
+        microsoft = _microsoft(settings, session, governor, keys, clock, entropy)
         vault = VaultService(keys=keys, entropy=entropy)
         signin = SignInService(
             transactions=transactions,
@@ -418,7 +422,12 @@ class _Microsoft:
 
 
 def _microsoft(
-    settings: Settings, session: aiohttp.ClientSession, governor: Governor, clock: Clock, entropy: Entropy
+    settings: Settings,
+    session: aiohttp.ClientSession,
+    governor: Governor,
+    signer: Signer,
+    clock: Clock,
+    entropy: Entropy,
 ) -> _Microsoft:
     cloud = _cloud(settings)
     graph = GraphClient(session, host_url=cloud.graph_url, upload_urls=cloud.upload_urls, governor=governor)
@@ -427,7 +436,7 @@ def _microsoft(
         authorization_server=EntraAuthorizationServer(
             session=session,
             cloud=cloud,
-            credentials=_credentials(settings),
+            credentials=_credentials(settings, signer),
             clock=clock,
             entropy=entropy,
         ),
@@ -510,31 +519,28 @@ def _mailer(settings: Settings, clock: Clock) -> SMTPMailer | None:
     )
 
 
-def _credentials(settings: Settings) -> dict[str, ClientCredential]:
-    found = {
-        "main": _credential(
-            settings.app_certificate_file,
-            settings.app_certificate_previous_file,
-            settings.app_secret,
-            settings.app_secret_file,
-        )
-    }
+def _credentials(settings: Settings, signer: Signer) -> dict[str, ClientCredential]:
+    found = {"main": _credential(settings, "app", signer)}
     if settings.ews_app_client_id is not None:
-        found["ews"] = _credential(
-            settings.ews_app_certificate_file,
-            settings.ews_app_certificate_previous_file,
-            settings.ews_app_secret,
-            settings.ews_app_secret_file,
-        )
+        found["ews"] = _credential(settings, "ews_app", signer)
     return found
 
 
-def _credential(
-    certificate: Path | None, previous: Path | None, secret: SecretStr | None, secret_file: Path | None
-) -> ClientCredential:
-    if certificate is not None:
-        newer = load_certificate(certificate)
-        return newer if previous is None else CertificatePair(newer, load_certificate(previous))
+def _credential(settings: Settings, prefix: str, signer: Signer) -> ClientCredential:
+    def certificate(which: str) -> Certificate | None:
+        file: Path | None = getattr(settings, f"{prefix}_{which}_file")
+        key_name: str | None = getattr(settings, f"{prefix}_{which}_key")
+        if file is None:
+            return None
+        if key_name is None:
+            return load_certificate(file)
+        return load_service_certificate(file, key_name=key_name, signer=signer)
+
+    newer, previous = certificate("certificate"), certificate("certificate_previous")
+    if newer is not None:
+        return newer if previous is None else CertificatePair(newer, previous)
+    secret: SecretStr | None = getattr(settings, f"{prefix}_secret")
+    secret_file: Path | None = getattr(settings, f"{prefix}_secret_file")
     if secret is not None:
         return ClientSecret(Secret(secret.get_secret_value()))
     if secret_file is None:
@@ -545,6 +551,13 @@ def _credential(
         raise Misconfigured(f"The secret file {secret_file} cannot be read.") from error
 
 
+class _NoSigner:
+    """For looking at certificates alone."""
+
+    async def sign(self, *, key_name: str, message: bytes) -> bytes:
+        raise Misconfigured(f"Nothing is signed here with {key_name}.")
+
+
 def credential_facts(settings: Settings) -> tuple[CredentialFact, ...]:
     """Return when each credential ends, without opening anything else.
 
@@ -552,11 +565,11 @@ def credential_facts(settings: Settings) -> tuple[CredentialFact, ...]:
         Misconfigured: A file cannot be read.
     """
     facts: list[CredentialFact] = []
-    for registration_id, credential in _credentials(settings).items():
+    for registration_id, credential in _credentials(settings, _NoSigner()).items():
         match credential:
             case ClientSecret():
                 facts.append(CredentialFact(registration_id, "secret", False, None))
-            case ClientCertificate():
+            case ClientCertificate() | ServiceCertificate():
                 facts.append(_certificate_fact(registration_id, credential))
             case CertificatePair(current, previous):
                 facts.append(_certificate_fact(registration_id, current))
@@ -565,7 +578,7 @@ def credential_facts(settings: Settings) -> tuple[CredentialFact, ...]:
 
 
 def _certificate_fact(
-    registration_id: str, certificate: ClientCertificate, *, is_previous: bool = False
+    registration_id: str, certificate: Certificate, *, is_previous: bool = False
 ) -> CredentialFact:
     return CredentialFact(
         registration_id, "certificate", is_previous, certificate.expires_at, certificate.thumbprint

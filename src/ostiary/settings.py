@@ -114,6 +114,16 @@ class Settings(BaseSettings):
     app_certificate_file: Path | None = Field(
         None, description="PEM file with the private key and certificate the registration knows (preferred)."
     )
+    app_certificate_key: str | None = Field(
+        None,
+        description=(
+            "Key of the key service that signs for the certificate: the private key is never on this machine, and the "
+            "file holds the certificate alone. `aws-kms`: key id or alias; `transit`: name, or `name:v2`."
+        ),
+    )
+    app_certificate_previous_key: str | None = Field(
+        None, description="As above, for the certificate being replaced."
+    )
     app_certificate_previous_file: Path | None = Field(
         None, description="The certificate being replaced, as PEM; tried when the new one is not known yet."
     )
@@ -128,6 +138,10 @@ class Settings(BaseSettings):
         None, description="Own registration for EWS; empty means one registration for both."
     )
     ews_app_certificate_file: Path | None = Field(None, description="As above, for the EWS registration.")
+    ews_app_certificate_key: str | None = Field(None, description="As above, for the EWS registration.")
+    ews_app_certificate_previous_key: str | None = Field(
+        None, description="As above, for the EWS registration."
+    )
     ews_app_certificate_previous_file: Path | None = Field(
         None, description="As above, for the EWS registration."
     )
@@ -243,6 +257,14 @@ class Settings(BaseSettings):
                 )
             if len(given) == 2:
                 problems.append(f"give {named}_SECRET or {named}_SECRET_FILE, not both")
+            for which in ("certificate", "certificate_previous"):
+                key = getattr(self, f"{prefix}_{which}_key")
+                if key is not None and getattr(self, f"{prefix}_{which}_file") is None:
+                    problems.append(f"{named}_{which.upper()}_KEY needs {named}_{which.upper()}_FILE")
+                if key is not None and self.key_service is KeyBackEnd.FILE:
+                    problems.append(
+                        f"{named}_{which.upper()}_KEY needs OSTIARY_KEY_SERVICE=aws-kms or transit"
+                    )
             if certificate is None and given and not self.allow_client_secret:
                 problems.append(f"{named}_SECRET needs OSTIARY_ALLOW_CLIENT_SECRET=true")
         if problems:

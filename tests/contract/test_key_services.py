@@ -10,8 +10,14 @@ from pathlib import Path
 
 import aiohttp
 import boto3
+import httpx
 import pytest
 import pytest_asyncio
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
 from tests.contract.key_servers import OpenBao, find_openbao, free_port, running_openbao
 
 from ostiary.adapters.keys.aws_kms import KMSKeyService
@@ -45,6 +51,10 @@ class Bench:
     fate: KeyFate
     refusals: tuple[type[Exception], ...] = (SealBroken,)
     """What a wrong key raises. moto answers AccessDenied where KMS answers IncorrectKey."""
+    signing_key: Callable[[], tuple[str, RSAPublicKey]] | None = None
+    """Makes a key for signing; None where the back end has none."""
+    has_longest_salt: bool = False
+    """moto salts signatures as long as it can, KMS as long as the hash (AWS KMS, RSASSA-PSS signing algorithms)."""
     key_state: Callable[[str], str] | None = None
     """State of a key, where only that can be looked at: moto goes on using keys that wait for deletion."""
 
@@ -92,7 +102,11 @@ def bench(
             memory.is_down = True
             return memory
 
-        return Bench(memory, lambda: memory, silent, KeyFate.DESTROYED)
+        def memory_key() -> tuple[str, RSAPublicKey]:
+            memory.signing_keys["app"] = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+            return "app", memory.signing_keys["app"].public_key()
+
+        return Bench(memory, lambda: memory, silent, KeyFate.DESTROYED, signing_key=memory_key)
     if request.param == "file":
         path = tmp_path / "keys.json"
         create_key_file(path, name="2026-11", entropy=entropy)
@@ -116,13 +130,22 @@ def bench(
             client = boto3.client("kms", region_name=REGION, endpoint_url=url)
             return str(client.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"])
 
+        def kms_key() -> tuple[str, RSAPublicKey]:
+            client = boto3.client("kms", region_name=REGION, endpoint_url=url)
+            made = client.create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+            alias = f"alias/{prefix}/app"
+            client.create_alias(AliasName=alias, TargetKeyId=made)
+            return alias, rsa_key(load_der_public_key(client.get_public_key(KeyId=made)["PublicKey"]))
+
         return Bench(
             connect(),
             connect,
             lambda: connect(nobody),
             KeyFate.SCHEDULED,
             (SealBroken, Misconfigured),
-            key_state,
+            kms_key,
+            has_longest_salt=True,
+            key_state=key_state,
         )
     server: OpenBao = request.getfixturevalue("openbao")
 
@@ -130,7 +153,43 @@ def bench(
         return TransitKeyService(http, url=url, token_file=server.token_file, prefix=prefix)
 
     silence = f"http://127.0.0.1:{free_port()}"
-    return Bench(call(), call, lambda: call(silence), KeyFate.DESTROYED)
+
+    def transit_key() -> tuple[str, RSAPublicKey]:
+        address = f"{server.url}/v1/transit/keys/{prefix}-app"
+        headers = {"X-Vault-Token": server.token_file.read_text().strip()}
+        httpx.post(address, headers=headers, json={"type": "rsa-2048"}, trust_env=False).raise_for_status()
+        httpx.post(f"{address}/rotate", headers=headers, trust_env=False).raise_for_status()
+        made = httpx.get(address, headers=headers, trust_env=False).json()["data"]["keys"]
+        # The older version: a certificate stays with the key it was made for.
+        return f"{prefix}-app:v1", rsa_key(load_pem_public_key(made["1"]["public_key"].encode()))
+
+    return Bench(call(), call, lambda: call(silence), KeyFate.DESTROYED, signing_key=transit_key)
+
+
+def rsa_key(key: object) -> RSAPublicKey:
+    """Return the key, which is RSA."""
+    assert isinstance(key, RSAPublicKey)
+    return key
+
+
+async def test_a_signature_is_ps256_by_the_key_that_was_named(bench: Bench) -> None:
+    if bench.signing_key is None:
+        with pytest.raises(Misconfigured, match="signs nothing"):
+            await bench.keys.sign(key_name="app", message=b"message")
+        return
+    name, public_key = bench.signing_key()
+    message = b"x" * 4096
+    signature = await bench.keys.sign(key_name=name, message=message)
+    salt_length = padding.PSS.MAX_LENGTH if bench.has_longest_salt else 32
+    pss = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=salt_length)
+    public_key.verify(signature, message, pss, hashes.SHA256())
+    with pytest.raises(InvalidSignature):
+        public_key.verify(signature, message + b"x", pss, hashes.SHA256())
+    with pytest.raises(Misconfigured):
+        await bench.keys.sign(key_name="no-such-key", message=message)
+    assert bench.down is not None
+    with pytest.raises(TemporarilyUnavailable):
+        await bench.down().sign(key_name=name, message=message)
 
 
 async def test_a_data_key_comes_back_in_its_own_context(bench: Bench) -> None:

@@ -220,7 +220,7 @@ class EntraAuthorizationServer:
         failure: Exception = _unavailable()
         now = self._clock.now()
         for proof in in_order(credential, now):
-            identity = proof.form(
+            identity = await proof.form(
                 client_id=registration.client_id, audience=url, now=now, entropy=self._entropy
             )
             status, headers, content = await self._exchange("POST", url, form={**form, **identity})

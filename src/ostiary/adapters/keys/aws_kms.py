@@ -4,7 +4,7 @@ The key in use is found by the alias ``alias/{prefix}/{organization}``; every ke
 behind that, so that older generations can be found when an organization is erased. What a data key is bound to goes
 into the encryption context, which KMS authenticates and CloudTrail shows.
 
-Source: AWS KMS API reference: CreateKey, CreateAlias, UpdateAlias, DescribeKey, Encrypt, Decrypt, GenerateMac,
+Source: AWS KMS API reference: CreateKey, CreateAlias, UpdateAlias, DescribeKey, Encrypt, Decrypt, GenerateMac, Sign,
 ScheduleKeyDeletion, and their errors.
 """
 
@@ -28,6 +28,7 @@ _REMEMBER_SECONDS: Final = 60.0
 _CONNECT_SECONDS: Final = 5.0
 _READ_SECONDS: Final = 10.0
 _INSTANCE: Final = "instance"
+_MOST_SIGNED_BYTES: Final = 4096
 
 _BROKEN: Final = frozenset(
     {"InvalidCiphertextException", "IncorrectKeyException", "InvalidKeyUsageException"}
@@ -116,6 +117,22 @@ class KMSKeyService:
     async def instance_key(self, purpose: str) -> bytes:
         answer = await self._run(lambda: self._instance_mac(f"ostiary instance key {purpose}".encode()))
         return bytes(answer["Mac"])
+
+    async def sign(self, *, key_name: str, message: bytes) -> bytes:
+        if len(message) > _MOST_SIGNED_BYTES:
+            raise ValueError("AWS KMS signs no longer message than 4,096 bytes")
+        try:
+            answer = await self._run(
+                lambda: self._client.sign(
+                    KeyId=key_name,
+                    Message=message,
+                    MessageType="RAW",
+                    SigningAlgorithm="RSASSA_PSS_SHA_256",
+                )
+            )
+        except SealBroken:
+            raise Misconfigured(f"AWS KMS has no RSA key {key_name} for signing.") from None
+        return bytes(answer["Signature"])
 
     async def health(self) -> None:
         await self._run(lambda: self._client.describe_key(KeyId=self._alias(_INSTANCE)))

@@ -131,6 +131,12 @@ class FileKeyService:
         root = self._roots.keys[self._roots.instance]
         return HKDF(algorithm=hashes.SHA256(), length=KEY_BYTES, salt=None, info=info).derive(root)
 
+    async def sign(self, *, key_name: str, message: bytes) -> bytes:
+        del key_name, message
+        raise Misconfigured(
+            "A key file signs nothing: name the app's own key file, or use another key service."
+        )
+
     async def health(self) -> None:
         """Keys are in memory: there is nothing that could be down."""
 

@@ -3,7 +3,7 @@
 A key id reads ``ostiary-org_…:v3``. What a data key is bound to goes into Transit's associated data, which AES-GCM
 authenticates. Rotation makes a new version; erasing an organization deletes its key with every version.
 
-Source: OpenBao and Vault API documentation, Transit secrets engine (encrypt, decrypt, keys, rotate, config, hmac)
+Source: OpenBao and Vault API documentation, Transit secrets engine (encrypt, decrypt, keys, rotate, config, hmac, sign)
 and ``sys/health``.
 """
 
@@ -30,6 +30,7 @@ _REMEMBER_SECONDS: Final = 60.0
 _ANSWER_BYTES_LIMIT: Final = 64 * 1024
 _TOKEN_BYTES_LIMIT: Final = 4096
 _KEY_ID: Final = re.compile(r"(?P<name>[A-Za-z0-9_-]{1,160}):v(?P<version>[1-9][0-9]{0,8})")
+_SIGNING_KEY: Final = re.compile(r"(?P<name>[A-Za-z0-9_-]{1,160})(:v(?P<version>[1-9][0-9]{0,8}))?")
 _KEY_TYPE: Final = "aes256-gcm96"
 
 
@@ -132,6 +133,24 @@ class TransitKeyService:
             },
         )
         return _bytes(_field(answer, "hmac").removeprefix("vault:v1:"))
+
+    async def sign(self, *, key_name: str, message: bytes) -> bytes:
+        match = _SIGNING_KEY.fullmatch(key_name)
+        if match is None:
+            raise Misconfigured("The signing key's name must be a Transit key, such as app or app:v2.")
+        version = int(match["version"] or 0)
+        answer = await self._call(
+            "POST",
+            f"sign/{match['name']}/sha2-256",
+            {
+                "input": _text(message),
+                "signature_algorithm": "pss",
+                "salt_length": "hash",
+                # 0 is the latest; a certificate belongs to one version, so naming it survives a rotation.
+                "key_version": version,
+            },
+        )
+        return _bytes(_field(answer, "signature").rpartition(":")[2])
 
     async def health(self) -> None:
         # Asked through the key we need, not only of sys/health: a good seal with a dead token helps nobody.

@@ -6,10 +6,13 @@ import hashlib
 from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ostiary.core.kernel.entropy import Entropy
-from ostiary.core.kernel.errors import TemporarilyUnavailable
+from ostiary.core.kernel.errors import Misconfigured, TemporarilyUnavailable
 from ostiary.core.vault.errors import SealBroken
 from ostiary.core.vault.model import KeyFate
 
@@ -22,6 +25,8 @@ class MemoryKeyService:
         self._keys: dict[str, bytes] = {}
         self._generation = 1
         self.is_down = False
+        self.signing_keys: dict[str, RSAPrivateKey] = {}
+        """Keys for signing, by name."""
 
     async def rotate(self, *, organization_ids: Sequence[str]) -> None:
         self._require_up()
@@ -58,6 +63,14 @@ class MemoryKeyService:
             return AESGCM(key).decrypt(wrapped_key[:12], wrapped_key[12:], context)
         except InvalidTag:
             raise SealBroken("This wrapped key is damaged.") from None
+
+    async def sign(self, *, key_name: str, message: bytes) -> bytes:
+        self._require_up()
+        key = self.signing_keys.get(key_name)
+        if key is None:
+            raise Misconfigured(f"There is no key {key_name} for signing.")
+        pss = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.DIGEST_LENGTH)
+        return key.sign(message, pss, hashes.SHA256())
 
     async def health(self) -> None:
         self._require_up()

@@ -49,6 +49,18 @@ class KeyService(Protocol):
         """Return the instance's own 256-bit key for ``purpose``: the same in every process, never stored."""
         ...
 
+    async def sign(self, *, key_name: str, message: bytes) -> bytes:
+        """Sign with an asymmetric key of the operator's that never leaves the service (SR-37).
+
+        RSASSA-PSS with SHA-256 and a salt of 32 bytes, which JOSE calls PS256.
+
+        Args:
+            message: At most 4,096 bytes.
+            key_name: What the key service calls the key; Misconfigured where it has none of that name, and always
+                where the back end holds no asymmetric keys.
+        """
+        ...
+
     async def health(self) -> None:
         """Return once keys can be used now."""
         ...
