@@ -130,6 +130,7 @@ async def follow(request: Request, request_id: str) -> Response:
         form_targets=connect_targets(request, view.waiter.return_url),
         view=view,
         found=found,
+        as_of=services(request).clock.now(),
         shown=_shown(view),
         partly=view.left_out if view.left_out is not None and view.left_out.other in _wanted(view) else None,
         state=found.state.value,
