@@ -32,6 +32,8 @@ _TYPES: Final = {
     "calendarview": "event",
     "mailboxsettings": "mailboxSettings",
     "attachments": "attachment",
+    "getschedule": "scheduleInformation",
+    "instances": "event",
 }
 """Type of an answer by the collection its path ends in."""
 

@@ -35,24 +35,28 @@ class ClockChange:
         return datetime.combine(datetime(year, self.month, day, tzinfo=UTC).date(), self.at)
 
 
+@dataclass(frozen=True)
 class BiasZone(tzinfo):
     """The rules, as Python's date arithmetic takes them. UTC = local time + bias."""
 
-    def __init__(self, bias: int, standard: ClockChange | None, daylight: ClockChange | None) -> None:
-        self._bias = bias
-        self._standard = standard
-        self._daylight = daylight
+    bias: int
+    standard: ClockChange | None
+    daylight: ClockChange | None
 
     def fromutc(self, dt: datetime) -> datetime:
         """Return the local time of ``dt``, which is UTC."""
         return dt + self._offset(dt.replace(tzinfo=None))
 
     def utcoffset(self, dt: datetime | None) -> timedelta | None:
-        """Return the offset of a local time."""
+        """Return the offset of a local time; of one that comes twice, the earlier moment's."""
         if dt is None:
             return None
         wall = dt.replace(tzinfo=None)
-        return self._offset(wall - self._offset(wall))
+        offsets = {self._offset(wall - timedelta(days=1)), self._offset(wall + timedelta(days=1))}
+        for offset in sorted(offsets, reverse=dt.fold == 0):
+            if self._offset(wall - offset) == offset:
+                return offset
+        return min(offsets)
 
     def dst(self, dt: datetime | None) -> timedelta | None:
         """Not known: only the whole offset is."""
@@ -63,14 +67,14 @@ class BiasZone(tzinfo):
         return None
 
     def _offset(self, utc: datetime) -> timedelta:
-        base = timedelta(minutes=self._bias)
-        if self._standard is None or self._daylight is None:
+        base = timedelta(minutes=self.bias)
+        if self.standard is None or self.daylight is None:
             return -base
-        standard = base + timedelta(minutes=self._standard.bias)
-        daylight = base + timedelta(minutes=self._daylight.bias)
+        standard = base + timedelta(minutes=self.standard.bias)
+        daylight = base + timedelta(minutes=self.daylight.bias)
         # Each change is told by the clock that it ends.
-        to_daylight = self._daylight.wall(utc.year) + standard
-        to_standard = self._standard.wall(utc.year) + daylight
+        to_daylight = self.daylight.wall(utc.year) + standard
+        to_standard = self.standard.wall(utc.year) + daylight
         if to_daylight < to_standard:
             return -daylight if to_daylight <= utc < to_standard else -standard
         return -standard if to_standard <= utc < to_daylight else -daylight
