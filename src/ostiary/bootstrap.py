@@ -313,6 +313,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
                 api_key_hash_key=await keys.instance_key("api keys"),
                 rate_limits=rate_limits,
                 operator_mfa=settings.operator_mfa,
+                api_key_overlap=timedelta(hours=settings.api_key_overlap_hours),
             ),
             rate_limits=rate_limits,
             audit=AuditService(

@@ -217,6 +217,9 @@ class Settings(BaseSettings):
     rate_limit_guess: RateLimit = Field(
         "120/10m", description="Wrong keys, links and returns from one address; the right ones still work."
     )
+    api_key_overlap_hours: float = Field(
+        24, ge=0, le=168, description="How long a rotated API key goes on beside the new one."
+    )
     operator_mfa: Annotated[str, Field(pattern=r"^(off|amr|c[1-9][0-9]?)$")] = Field(
         "off",
         description=(

@@ -227,5 +227,7 @@ OPERATOR_PAGES = (
     "/operator/apps",
     "/operator/failures",
     "/operator/audit",
+    "/operator/keys",
+    "/operator/people",
     "/operator/reference",
 )

@@ -32,7 +32,7 @@ from ostiary.settings import Settings
 from .console_world import Customer, make_customer
 
 CONSOLE = frozenset(OPERATOR_PERMISSIONS | CONSOLE_PERMISSIONS)
-API = API_PERMISSIONS - {Permission.METRICS_READ}
+API = API_PERMISSIONS
 BROWSER_SECRET = "b" * 43
 ORIGIN = "http://localhost:8080"
 NOT_YOURS = "this isn’t yours to see or change"
@@ -48,6 +48,8 @@ MISSING: Ids = {
     "reference": "CN-0000-0000",
     "session_id": "cns_00000000000000000000000000",
     "registration_id": "main",
+    "key_id": "key_00000000000000000000000000",
+    "operator_id": "opr_00000000000000000000000000",
     "message_id": "none",
     "attachment_id": "none",
     "secret": "0" * 43,

@@ -85,6 +85,11 @@ api_keys: Final = Table(
     Column("expires_at", UTCDateTime, nullable=False),
     Column("last_used_at", UTCDateTime),
     Column("revoked_at", UTCDateTime),
+    Column("networks", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("last_used_ip", Text),
+    Column("last_refused_at", UTCDateTime),
+    Column("created_by", Text, nullable=False, server_default=""),
+    Column("replaced_by", Text),
 )
 
 one_time_links: Final = Table(
@@ -241,8 +246,32 @@ class SQLApiKeyStore:
                 expires_at=key.expires_at,
                 last_used_at=key.last_used_at,
                 revoked_at=key.revoked_at,
+                networks=list(key.networks),
+                created_by=key.created_by,
+                replaced_by=key.replaced_by,
             )
         )
+
+    async def lock(self, key_id: str) -> ApiKey | None:
+        statement = select(api_keys).where(api_keys.c.id == key_id).with_for_update()
+        row = (await self._connection.execute(statement)).mappings().one_or_none()
+        return None if row is None else _api_key(row)
+
+    async def save(self, key: ApiKey) -> None:
+        await self._connection.execute(
+            update(api_keys)
+            .where(api_keys.c.id == key.id)
+            .values(expires_at=key.expires_at, replaced_by=key.replaced_by)
+        )
+
+    async def note_refused(self, key_id: str, *, at: datetime) -> bool:
+        last = api_keys.c.last_refused_at
+        statement = (
+            update(api_keys)
+            .where(api_keys.c.id == key_id, or_(last.is_(None), last < at - _TOUCH_EVERY))
+            .values(last_refused_at=at)
+        )
+        return (await self._connection.execute(statement)).rowcount == 1
 
     async def find(self, key_id: str) -> ApiKey | None:
         statement = select(api_keys).where(api_keys.c.id == key_id)
@@ -254,12 +283,12 @@ class SQLApiKeyStore:
         rows = (await self._connection.execute(statement)).mappings().all()
         return tuple(_api_key(row) for row in rows)
 
-    async def touch(self, key_id: str, *, used_at: datetime) -> None:
+    async def touch(self, key_id: str, *, used_at: datetime, ip: str | None) -> None:
         last = api_keys.c.last_used_at
         await self._connection.execute(
             update(api_keys)
             .where(api_keys.c.id == key_id, or_(last.is_(None), last < used_at - _TOUCH_EVERY))
-            .values(last_used_at=used_at)
+            .values(last_used_at=used_at, last_used_ip=ip)
         )
 
     async def revoke(self, key_id: str, *, at: datetime) -> None:
@@ -371,6 +400,10 @@ def _api_key(row: RowMapping) -> ApiKey:
         expires_at=row["expires_at"],
         last_used_at=row["last_used_at"],
         revoked_at=row["revoked_at"],
+        networks=tuple(row["networks"]),
+        last_used_ip=row["last_used_ip"],
+        created_by=row["created_by"],
+        replaced_by=row["replaced_by"],
     )
 
 

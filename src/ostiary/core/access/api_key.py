@@ -16,6 +16,9 @@ from typing import Final
 from ostiary.core.kernel.secret import Secret
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+KEY_PREFIX: Final = "ost_"
+"""What every key begins with."""
+
 SECRET_BYTES: Final = 32
 _FORM = re.compile(r"ost_([0-9a-z]{26})_([0-9a-z]{52})_([0-9a-z]{7})")
 _ID_PREFIX: Final = "key_"

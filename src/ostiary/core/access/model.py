@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 from ostiary.core.kernel.secret import Secret
@@ -22,6 +23,11 @@ ADMIN_LINK_LIFE: Final = timedelta(days=7)
 API_KEY_DEFAULT_LIFE: Final = timedelta(days=90)
 API_KEY_LONGEST_LIFE: Final = timedelta(days=365)
 """SR-60."""
+
+API_KEY_OVERLAP: Final = timedelta(hours=24)
+"""How long the old key goes on beside the one that replaces it: a day to deploy (SR-61)."""
+
+API_KEY_LONGEST_OVERLAP: Final = timedelta(days=7)
 
 
 class Permission(StrEnum):
@@ -156,6 +162,24 @@ class ApiKey:
     expires_at: datetime
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
+    networks: tuple[str, ...] = ()
+    """Networks (CIDR) it works from; empty means from everywhere."""
+    last_used_ip: str | None = None
+    created_by: str = ""
+    """Whoever made it."""
+    replaced_by: str | None = None
+    """The key that took its place; until it ends, both work (SR-61)."""
+
+    def works_from(self, ip: str | None) -> bool:
+        """Whether a call from this address may use it. An unknown address lies in no network."""
+        if not self.networks:
+            return True
+        try:
+            address = ip_address(ip or "")
+        except ValueError:
+            return False
+        mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+        return any((mapped or address) in ip_network(network) for network in self.networks)
 
     def is_live(self, now: datetime) -> bool:
         """Whether the key still opens anything."""

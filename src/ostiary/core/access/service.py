@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
-from ostiary.core.access.api_key import SECRET_BYTES, key_hash, read_key, write_key
 from ostiary.core.access.console_sign_in import OPERATOR_MFA_OFF, ConsoleSignIn
+from ostiary.core.access.keys import LONGEST_NAME, ApiKeyService
 from ostiary.core.access.model import (
     ADMIN_LINK_LIFE,
-    API_KEY_DEFAULT_LIFE,
-    API_KEY_LONGEST_LIFE,
-    API_PERMISSIONS,
+    API_KEY_OVERLAP,
     OPERATOR_LINK_LIFE,
-    ApiKey,
     ConsoleSession,
     OneTimeLink,
     Operator,
@@ -24,8 +19,9 @@ from ostiary.core.access.model import (
     Role,
     SignedIn,
 )
+from ostiary.core.access.operators import Operators
 from ostiary.core.access.ports import AccessTransaction
-from ostiary.core.access.rate_limits import LimitedAct, RateLimits
+from ostiary.core.access.rate_limits import RateLimits
 from ostiary.core.access.sessions import begin_session, find_principal
 from ostiary.core.audit.model import SYSTEM, Actor
 from ostiary.core.kernel.clock import Clock
@@ -40,12 +36,10 @@ from ostiary.core.signin.model import Registrations
 from ostiary.core.signin.service import SignInService
 
 FIRST_OPERATOR_NAME: Final = "First operator"
-HASH_KEY_BYTES: Final = 32
-_LONGEST_NAME: Final = 100
 
 
-class AccessService:
-    """Use cases of access; :attr:`console` holds those of signing in with Microsoft."""
+class AccessService(ApiKeyService):
+    """Use cases of access, those of API keys among them; :attr:`console` holds signing in with Microsoft."""
 
     def __init__(
         self,
@@ -58,15 +52,18 @@ class AccessService:
         api_key_hash_key: bytes,
         rate_limits: RateLimits,
         operator_mfa: str = OPERATOR_MFA_OFF,
+        api_key_overlap: timedelta = API_KEY_OVERLAP,
     ) -> None:
-        """``api_key_hash_key``: at least 32 bytes, the same in every process, kept outside the database."""
-        if len(api_key_hash_key) < HASH_KEY_BYTES:
-            raise ValueError("the hash key of API keys is too short")
-        self._transactions = transactions
-        self._clock = clock
-        self._entropy = entropy
-        self._hash_key = api_key_hash_key
-        self._rate_limits = rate_limits
+        super().__init__(
+            transactions=transactions,
+            clock=clock,
+            entropy=entropy,
+            api_key_hash_key=api_key_hash_key,
+            rate_limits=rate_limits,
+            api_key_overlap=api_key_overlap,
+        )
+        self.operators = Operators(transactions=transactions, clock=clock)
+        """Those who run the instance."""
         self.console = ConsoleSignIn(
             transactions=transactions,
             clock=clock,
@@ -260,89 +257,6 @@ class AccessService:
                 object_id=principal.session_id or principal.id,
             )
 
-    # API keys
-
-    async def create_api_key(
-        self,
-        *,
-        name: str,
-        permissions: Iterable[Permission],
-        life: timedelta = API_KEY_DEFAULT_LIFE,
-        actor: Actor,
-    ) -> tuple[ApiKey, Secret]:
-        """Return a new key and its text, which is never shown again.
-
-        Raises:
-            InvalidRequest: No name, no permission, one that no key may have, or a life beyond a year.
-        """
-        wanted = frozenset(permissions)
-        if not name.strip() or len(name) > _LONGEST_NAME:
-            raise InvalidRequest("Give the key a name of up to 100 characters.", field="name")
-        if not wanted or wanted - API_PERMISSIONS:
-            raise InvalidRequest("Choose permissions that an API key may have.", field="permissions")
-        if not timedelta(0) < life <= API_KEY_LONGEST_LIFE:
-            raise InvalidRequest("A key lives for a day to a year.", field="life")
-        now = self._clock.now()
-        text, parts = write_key(new_id("key", self._entropy), self._entropy.token_bytes(SECRET_BYTES))
-        key = ApiKey(
-            id=parts.key_id,
-            name=name.strip(),
-            secret_hash=key_hash(self._hash_key, parts.secret),
-            permissions=wanted,
-            created_at=now,
-            expires_at=now + life,
-        )
-        async with self._transactions() as transaction:
-            await transaction.api_keys.add(key)
-            await transaction.audit.record(
-                "api_key.created",
-                f"The API key “{key.name}” was made.",
-                actor=actor,
-                object_id=key.id,
-                detail={"permissions": " ".join(sorted(wanted)), "expires_at": key.expires_at.isoformat()},
-            )
-        return key, text
-
-    async def list_api_keys(self) -> tuple[ApiKey, ...]:
-        """Return every key, oldest first, revoked ones too."""
-        async with self._transactions() as transaction:
-            return await transaction.api_keys.list_all()
-
-    async def revoke_api_key(self, key_id: str, *, actor: Actor) -> None:
-        """Make a key useless from the next request on, in every process.
-
-        Raises:
-            NotFound: No such key.
-        """
-        async with self._transactions() as transaction:
-            await transaction.api_keys.revoke(key_id, at=self._clock.now())
-            await transaction.audit.record(
-                "api_key.revoked", "An API key was revoked.", actor=actor, object_id=key_id
-            )
-
-    async def authenticate_api_key(self, text: Secret) -> Principal | None:
-        """Return who a key belongs to, or None. All wrong keys look alike.
-
-        Raises:
-            RateLimited: The key calls too often.
-        """
-        parts = read_key(text)
-        if parts is None:
-            return None
-        now = self._clock.now()
-        given = key_hash(self._hash_key, parts.secret)
-        async with self._transactions() as transaction:
-            key = await transaction.api_keys.find(parts.key_id)
-            # Compared even when there is no such key, so that the time tells nothing.
-            stored = given[::-1] if key is None else key.secret_hash
-            fits = hmac.compare_digest(stored, given)
-            if key is None or not fits or not key.is_live(now):
-                return None
-            await transaction.api_keys.touch(key.id, used_at=now)
-            # Last, because it keeps a row of the key locked until the transaction ends.
-            await self._rate_limits.spend_within(transaction, LimitedAct.API, key.id)
-        return Principal(role=Role.API_KEY, id=key.id, name=key.name, permissions=key.permissions)
-
     async def _find_or_add_operator(
         self, transaction: AccessTransaction, name: str | None, actor: Actor
     ) -> Operator:
@@ -351,12 +265,12 @@ class AccessService:
             if len(known) > 1:
                 raise InvalidRequest("There are several operators: say which one.", field="name")
             if known:
-                return known[0]
+                return _required_on(known[0])
             return await self._add_operator(transaction, FIRST_OPERATOR_NAME, actor)
-        if not name.strip() or len(name) > _LONGEST_NAME:
+        if not name.strip() or len(name) > LONGEST_NAME:
             raise InvalidRequest("An operator's name has up to 100 characters.", field="name")
         found = await transaction.operators.find_by_name(name.strip())
-        return found or await self._add_operator(transaction, name.strip(), actor)
+        return _required_on(found) if found else await self._add_operator(transaction, name.strip(), actor)
 
     async def _add_operator(self, transaction: AccessTransaction, name: str, actor: Actor) -> Operator:
         operator = Operator(id=new_id("opr", self._entropy), name=name, created_at=self._clock.now())
@@ -413,3 +327,9 @@ class AccessService:
             object_id=signed_in.session.id,
         )
         return signed_in
+
+
+def _required_on(operator: Operator) -> Operator:
+    if operator.disabled_at is not None:
+        raise InvalidRequest(f"{operator.name} is switched off.", field="name")
+    return operator

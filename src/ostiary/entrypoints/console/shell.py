@@ -47,6 +47,8 @@ OPERATOR_SECTIONS: Final = (
     Section("incidents", "Incidents", "/operator/incidents"),
     Section("failures", "Failures", "/operator/failures"),
     Section("freezes", "Kill switch", "/operator/freezes"),
+    Section("keys", "API keys", "/operator/keys"),
+    Section("people", "Operators", "/operator/people"),
     Section("audit", "Audit log", "/operator/audit"),
 )
 

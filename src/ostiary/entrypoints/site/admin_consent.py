@@ -279,7 +279,7 @@ async def mail_record(request: Request, reference: str) -> Response:
     return see_other(f"/admin-consent/done/{reference}")
 
 
-@router.post("/admin-consent/without/{reference}", dependencies=_PUBLIC)
+@router.post("/admin-consent/without/{reference}", dependencies=[*_PUBLIC, limited(LimitedAct.MAIL)])
 async def go_on_without(request: Request, reference: str) -> Response:
     """Leave out what was not approved, and tell those who wait for the rest."""
     try:

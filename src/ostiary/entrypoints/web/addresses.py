@@ -11,7 +11,7 @@ from fastapi import Request
 CONSOLE_PATHS: Final = ("/console", "/operator", "/v1")
 """Served by the console's host only, where that is another one than the public host."""
 
-PROBE_PATHS: Final = ("/healthz", "/readyz", "/metrics")
+PROBE_PATHS: Final = ("/healthz", "/readyz", "/health", "/metrics")
 """Asked by machines that know no name of ours."""
 
 _SHARED_PATHS: Final = (

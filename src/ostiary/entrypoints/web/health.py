@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
+from ostiary import __version__
 from ostiary.core.access.model import Permission
 from ostiary.entrypoints.web.context import services
 from ostiary.entrypoints.web.permissions import requires
@@ -20,10 +21,19 @@ async def healthz() -> PlainTextResponse:
 
 @router.get("/readyz", dependencies=[requires(Permission.PUBLIC)])
 async def readyz(request: Request) -> JSONResponse:
-    """Say whether requests should be sent here: 200 or 503, with each part's state."""
+    """Say whether requests should be sent here: 200 or 503, and nothing of why."""
+    ready = all((await services(request).health.readiness()).values())
+    return JSONResponse({"ready": ready}, status_code=200 if ready else 503)
+
+
+@router.get("/health", dependencies=[requires(Permission.METRICS_READ)])
+async def health(request: Request) -> JSONResponse:
+    """Say which part does not work, for whoever may know: 200 or 503."""
     parts = await services(request).health.readiness()
     ready = all(parts.values())
-    return JSONResponse({"ready": ready, "parts": parts}, status_code=200 if ready else 503)
+    return JSONResponse(
+        {"ready": ready, "version": __version__, "parts": parts}, status_code=200 if ready else 503
+    )
 
 
 @router.get("/metrics", dependencies=[requires(Permission.METRICS_READ)])

@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 from fastapi import Depends, FastAPI, Request, params
 from fastapi.routing import APIRoute, iter_route_contexts
 
+from ostiary.core.access.api_key import KEY_PREFIX
 from ostiary.core.access.model import Permission, Principal, Role
 from ostiary.core.kernel.errors import PermissionDenied
 from ostiary.core.kernel.reach import Duty, confine, declare, instance_wide
@@ -113,7 +114,7 @@ async def _api_caller(request: Request) -> Principal:
     key = _bearer(request)
     if key is None:
         raise SignInNeeded("api")
-    found = await services(request).access.authenticate_api_key(key)
+    found = await services(request).access.authenticate_api_key(key, ip=client_ip(request))
     if found is None:
         await count_guess(request)
         raise SignInNeeded("api")
@@ -121,15 +122,19 @@ async def _api_caller(request: Request) -> Principal:
 
 
 async def _metrics_caller(request: Request) -> Principal | None:
+    """A key with ``metrics.read``, the token of the settings, or without one somebody on this machine (SR-110)."""
     expected = services(request).settings.metrics_token
+    given = _bearer(request)
+    if given is not None and given.reveal().startswith(KEY_PREFIX):
+        return await _api_caller(request)
     if expected is None:
-        if client_ip(request) in {"127.0.0.1", "::1"}:
+        if given is None and client_ip(request) in {"127.0.0.1", "::1"}:
             return None
         raise SignInNeeded("api")
-    given = _bearer(request)
-    if given is None or not hmac.compare_digest(
-        given.reveal().encode(), expected.get_secret_value().encode()
-    ):
+    if given is None:
+        raise SignInNeeded("api")
+    if not hmac.compare_digest(given.reveal().encode(), expected.get_secret_value().encode()):
+        await count_guess(request)
         raise SignInNeeded("api")
     return None
 

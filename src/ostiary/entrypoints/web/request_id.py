@@ -13,7 +13,7 @@ from ostiary.core.kernel.entropy import Entropy, SystemEntropy
 from ostiary.core.kernel.reach import NOTHING, declared
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_QUIET_PATHS: Final = ("/healthz", "/readyz", "/metrics", "/static")
+_QUIET_PATHS: Final = ("/healthz", "/readyz", "/health", "/metrics", "/static")
 _LOGGED_IDS: Final = (
     "connection_id",
     "organization_id",

@@ -1,0 +1,74 @@
+"""Operators who are switched off are out at once, everywhere (SR-52, SR-66)."""
+
+from __future__ import annotations
+
+import pytest
+
+from ostiary.adapters.memory.authorization_server import MemoryAuthorizationServer, MemoryPerson
+from ostiary.core.access.service import AccessService
+from ostiary.core.audit.model import Actor
+from ostiary.core.kernel.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
+from ostiary.core.kernel.secret import Secret
+
+from .test_step_up import walk
+
+SAM = MemoryPerson("11111111-2222-4333-8444-555555555555", "sam-object", "sam@larkspur.example", "Sam")
+
+
+@pytest.fixture
+async def vik(access: AccessService, operator: Actor) -> Secret:
+    _, link = await access.create_operator_link(name="Vik", actor=operator)
+    return (await access.use_operator_link(link, replaces=None, actor=operator)).secret
+
+
+async def test_switching_off_ends_every_session_and_link_at_once(
+    access: AccessService,
+    microsoft: MemoryAuthorizationServer,
+    operator: Actor,
+    visitor: Actor,
+    vik: Secret,
+) -> None:
+    _, first = await access.create_operator_link(name="Sam", actor=operator)
+    bound = await walk(access.console, microsoft, SAM, visitor, link=first)
+    second = await walk(access.console, microsoft, SAM, visitor)
+    _, unused = await access.create_operator_link(name="Sam", actor=operator)
+    await access.operators.disable(bound.session.subject_id, actor=operator)
+    for session in (bound, second):
+        assert await access.find_session(session.secret) is None
+    assert await access.find_link(unused) is None
+    with pytest.raises(PermissionDenied):
+        await walk(access.console, microsoft, SAM, visitor)
+    with pytest.raises(InvalidRequest):
+        await access.create_operator_link(name="Sam", actor=operator)
+    assert await access.find_session(vik) is not None
+
+    await access.operators.enable(bound.session.subject_id, actor=operator)
+    # What ended stays ended.
+    assert await access.find_session(second.secret) is None
+    assert await walk(access.console, microsoft, SAM, visitor)
+
+
+async def test_the_last_operator_cannot_be_switched_off(
+    access: AccessService, operator: Actor, vik: Secret
+) -> None:
+    found = await access.operators.resolve("vik")
+    with pytest.raises(Conflict):
+        await access.operators.disable(found.id, actor=operator)
+    await access.create_operator_link(name="Sam", actor=operator)
+    await access.operators.disable(found.id, actor=operator)
+    assert await access.find_session(vik) is None
+    with pytest.raises(Conflict):
+        await access.operators.disable((await access.operators.resolve("Sam")).id, actor=operator)
+
+
+async def test_signing_out_everywhere_leaves_the_door_open(
+    access: AccessService, operator: Actor, vik: Secret
+) -> None:
+    found = await access.operators.resolve("Vik")
+    (row,) = await access.operators.list_all()
+    assert len(row.sessions) == 1
+    assert await access.operators.end_sessions(found.id, actor=operator) == 1
+    assert await access.find_session(vik) is None
+    with pytest.raises(NotFound):
+        await access.operators.end_sessions(found.id, actor=operator)
+    assert await access.create_operator_link(name="Vik", actor=operator)
