@@ -68,6 +68,7 @@ from ostiary.core.connections.incidents import Incidents
 from ostiary.core.connections.mailboxes import Mailboxes
 from ostiary.core.connections.notices import CONNECTION_WRITERS, ConnectionNotices
 from ostiary.core.connections.ports import MailboxProbe
+from ostiary.core.connections.retention import Retention
 from ostiary.core.connections.rewrap import KeyRotation
 from ostiary.core.connections.service import ConnectionService
 from ostiary.core.connections.trust import TrustService
@@ -171,6 +172,7 @@ class Services:
     key_rotation: KeyRotation
     erasure: Erasure
     export: Export
+    retention: Retention
     feed: FeedService
     mail: MailService
     mail_writing: MailWriting
@@ -353,6 +355,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             key_rotation=KeyRotation(transactions=transactions, keys=keys, vault=vault),
             erasure=Erasure(transactions=transactions, clock=clock, keys=keys),
             export=Export(transactions=transactions),
+            retention=Retention(transactions=transactions, clock=clock),
             feed=FeedService(transactions=transactions, clock=clock, signals=signals),
             mail=MailService(mailboxes=mailboxes, gateways=microsoft.mail),
             mail_writing=MailWriting(mailboxes=mailboxes, gateways=microsoft.mail),

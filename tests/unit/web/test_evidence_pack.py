@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 import zlib
 from dataclasses import replace
 from datetime import date, timedelta
@@ -16,6 +17,8 @@ from ostiary.core.connections import model as connections_model
 from ostiary.core.consent.permissions import PERMISSIONS
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.entrypoints.evidence_pack import content
+from ostiary.entrypoints.evidence_pack.assurance import ASVS
+from ostiary.entrypoints.evidence_pack.components import components
 from ostiary.entrypoints.evidence_pack.content import build_pack
 from ostiary.entrypoints.evidence_pack.model import EvidencePack
 from ostiary.entrypoints.evidence_pack.pdf import render_pdf
@@ -162,3 +165,38 @@ def pdf_text(content: bytes) -> str:
             continue
         shown += re.findall(rb"\(((?:\\.|[^\\)])*)\)\s*Tj", drawn)
     return re.sub(rb"\\(.)", rb"\1", b"\n".join(shown)).decode("latin-1")
+
+
+def test_the_bill_of_materials_is_what_the_lock_file_says_with_a_licence_each() -> None:
+    lock = tomllib.loads((Path(__file__).parents[3] / "uv.lock").read_text())
+    locked = {each["name"]: each["version"] for each in lock["package"]}
+    found = components()
+    assert len(found) > 40
+    for each in found:
+        assert locked[re.sub(r"[-_.]+", "-", each.name).lower()] == each.version
+        assert each.licence
+    names = {each.name.lower() for each in found}
+    assert {"fastapi", "cryptography", "starlette", "psycopg-binary"} <= names
+    # Tools of development are installed here, too, and are no part of the product.
+    assert not {"pytest", "playwright", "ruff", "moto", "boto3"} & names
+
+
+def test_components_and_verification_are_in_the_pack_and_its_pdf(settings: Settings) -> None:
+    pack = pack_of(settings)
+    said = text(pack)
+    for each in components():
+        assert f"{each.name}\n{each.version}\n{each.licence}" in said
+    for chapter, answer, requirements in ASVS:
+        assert f"{chapter}\n{answer}\n{requirements}" in said
+    assert {"assurance", "components", "cryptography", "hosts", "flow", "kept", "permissions"} <= {
+        section.id for section in pack.sections
+    }
+    assert render_pdf(pack).startswith(b"%PDF-")
+
+
+def test_how_long_leftovers_are_kept_comes_from_the_job(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = {**content.KEPT_FOR, content.Leftover.INCIDENTS: timedelta(days=17)}
+    monkeypatch.setattr(content, "KEPT_FOR", kept)
+    assert "17 days after its end" in text(pack_of(settings))

@@ -38,6 +38,7 @@ from ostiary.adapters.sql.organizations import SQLMemberStore, SQLOrganizationSt
 from ostiary.adapters.sql.permission_uses import SQLPermissionUseStore
 from ostiary.adapters.sql.personal_records import SQLRecordEraser, SQLRecordReader
 from ostiary.adapters.sql.rate_limits import SQLRateLimitStore
+from ostiary.adapters.sql.retention import SQLRetentionStore
 from ostiary.adapters.sql.roles import take_on
 from ostiary.adapters.sql.roster import SQLRoster
 from ostiary.adapters.sql.sealed_tokens import SQLSealedTokenStore
@@ -198,6 +199,10 @@ class UnitOfWork:
     @property
     def records(self) -> SQLRecordReader:
         return SQLRecordReader(self._connection)
+
+    @property
+    def retention(self) -> SQLRetentionStore:
+        return SQLRetentionStore(self._connection)
 
     @property
     def freezes(self) -> SQLFreezeStore:

@@ -11,13 +11,17 @@ from ostiary.bootstrap import microsoft_hosts
 from ostiary.core.access.model import SESSION_ABSOLUTE_LIFE, SESSION_IDLE_LIFE
 from ostiary.core.approvals.model import REQUEST_LIFE
 from ostiary.core.connections.model import CONFIRMATION_LIFE, CONNECT_SESSION_LIFE
+from ostiary.core.connections.retention import KEPT_FOR, Leftover
 from ostiary.core.connections.service import BACKUP_DAYS
 from ostiary.core.consent.model import EWS_ENDS_ON, LINK_LIFE
 from ostiary.core.consent.permissions import OPENID_SCOPES, PERMISSIONS
 from ostiary.core.kernel.access_method import AccessMethod
+from ostiary.core.notices.model import KEPT_FOR as MAILS_KEPT_FOR
 from ostiary.core.reasons.explain import fill
 from ostiary.core.signin.model import AUTHORIZATION_REQUEST_LIFE, Registrations
 from ostiary.core.vault.service import DATA_KEY_BYTES
+from ostiary.entrypoints.evidence_pack.assurance import ASVS
+from ostiary.entrypoints.evidence_pack.components import components
 from ostiary.entrypoints.evidence_pack.model import EvidencePack, Section, Table
 from ostiary.settings import KeyBackEnd, Settings
 
@@ -25,6 +29,16 @@ _KEY_KEEPERS: Final = {
     KeyBackEnd.FILE: "a key file that is kept apart from the database and its backups",
     KeyBackEnd.AWS_KMS: "AWS KMS, which the keys never leave",
     KeyBackEnd.TRANSIT: "the Transit engine of a Vault or OpenBao server, which the keys never leave",
+}
+
+_LEFTOVERS: Final = {
+    Leftover.CONSOLE_SESSIONS: "console sessions",
+    Leftover.SIGN_IN_LINKS: "sign-in links",
+    Leftover.CONNECT_SESSIONS: "connect sessions",
+    Leftover.APPROVAL_ATTEMPTS: "attempts to approve",
+    Leftover.APPROVAL_LINKS: "approval links",
+    Leftover.APPROVAL_REQUESTS: "answered approval requests",
+    Leftover.INCIDENTS: "solved incidents",
 }
 
 
@@ -43,6 +57,8 @@ def build_pack(settings: Settings, registrations: Registrations, *, today: date)
             _kept(settings),
             _cryptography(settings),
             _withdraw(settings, registrations),
+            _assurance(),
+            _components(),
             _contact(settings),
         ),
     )
@@ -161,11 +177,40 @@ def _kept(settings: Settings) -> Section:
             "A hash",
             f"End after {_written(SESSION_IDLE_LIFE)} unused, {_written(SESSION_ABSOLUTE_LIFE)} at most",
         ),
+        *(
+            (
+                f"Left over: {what}",
+                "What it was, when, by whom",
+                f"{_written(KEPT_FOR[leftover])} after its end",
+            )
+            for leftover, what in _LEFTOVERS.items()
+        ),
+        ("Mails we sent", "To whom, about what; no text", _written(MAILS_KEPT_FOR)),
+        ("Backups", f"Sealed copies of the above, at most {BACKUP_DAYS} days old", f"{BACKUP_DAYS} days"),
     )
     return Section(
         "kept",
         "What is kept, and for how long",
         tables=(Table("Kept data", ("Data", "What is kept", "How long"), rows),),
+    )
+
+
+def _assurance() -> Section:
+    return Section(
+        "assurance",
+        "Security verification",
+        "By chapters of OWASP ASVS 5.0, with the requirements of ours that each answer comes from.",
+        tables=(Table("Verification", ("Chapter", "Answer", "Requirements"), ASVS),),
+    )
+
+
+def _components() -> Section:
+    rows = tuple((each.name, each.version, each.licence) for each in components())
+    return Section(
+        "components",
+        "Software bill of materials",
+        f"Ostiary {__version__} and the {len(rows)} parts it needs to run, as installed here.",
+        tables=(Table("Components", ("Component", "Version", "Licence"), rows),),
     )
 
 

@@ -112,6 +112,7 @@ JOBS: Final[tuple[Job, ...]] = (
     Job("governor.forget", lambda services, _: services.governor.forget(), "11 3 * * *"),
     Job("keys.rewrap", lambda services, _: services.key_rotation.rewrap(), "*/10 * * * *"),
     Job(ERASE_JOB, lambda services, given: services.erasure.finish(given["organization_id"])),
+    Job("retention.enforce", lambda services, _: services.retention.enforce(), "19 2 * * *"),
     Job("organizations.erase_unfinished", lambda services, _: services.erasure.sweep(), "13 * * * *"),
     Job(
         LICENCES_GIVEN_JOB,
