@@ -100,6 +100,7 @@ from ostiary.core.status.model import Part
 from ostiary.core.status.service import StatusHistory
 from ostiary.core.tenants.ports import TenantDirectory
 from ostiary.core.tenants.service import TenantService
+from ostiary.core.vault.limits import WrapCounter
 from ostiary.core.vault.ports import KeyService
 from ostiary.core.vault.service import VaultService
 from ostiary.health import Health
@@ -224,7 +225,9 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
         )
         stack.push_async_callback(governor.close)
         microsoft = _microsoft(settings, session, governor, keys, clock, entropy)
-        vault = VaultService(keys=keys, entropy=entropy)
+        vault = VaultService(
+            keys=keys, entropy=entropy, counter=WrapCounter(transactions=transactions, clock=clock)
+        )
         signin = SignInService(
             transactions=transactions,
             clock=clock,
@@ -352,7 +355,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             governor=governor,
             weekly_digest=WeeklyDigest(transactions=transactions, clock=clock, notices=notices, usage=usage),
             freezes=freezes,
-            key_rotation=KeyRotation(transactions=transactions, keys=keys, vault=vault),
+            key_rotation=KeyRotation(transactions=transactions, keys=keys, vault=vault, clock=clock),
             erasure=Erasure(transactions=transactions, clock=clock, keys=keys),
             export=Export(transactions=transactions),
             retention=Retention(transactions=transactions, clock=clock),

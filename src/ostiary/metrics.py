@@ -15,6 +15,11 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self.key_age_days = Gauge(
+            "ostiary_key_age_days",
+            "Days since the oldest current key-encryption key was first used; looked at daily.",
+            registry=self._registry,
+        )
         self.requests = Counter(
             "ostiary_http_requests_total",
             "HTTP requests answered, by route template and status.",

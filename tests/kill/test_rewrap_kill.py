@@ -18,6 +18,7 @@ from ostiary.adapters.sql.connection_tokens import refresh_tokens, sealed_of_row
 from ostiary.core.audit.model import SYSTEM
 from ostiary.core.connections.model import Connection, ConnectionStatus
 from ostiary.core.kernel.access_method import AccessMethod
+from ostiary.core.kernel.clock import SystemClock
 from ostiary.core.kernel.entropy import SystemEntropy
 from ostiary.core.kernel.failpoints import Failpoint
 from ostiary.core.kernel.secret import Secret
@@ -135,7 +136,7 @@ async def check_kills(
     keys = FileKeyService.load(key_file, entropy=SystemEntropy(), clock=clock)
     vault = VaultService(keys=keys, entropy=SystemEntropy())
     await sow(transactions, clock, vault)
-    rotation = KeyRotation(transactions=transactions, keys=keys, vault=vault)
+    rotation = KeyRotation(transactions=transactions, keys=keys, vault=vault, clock=SystemClock())
     killed = mixed = 0
     while killed < kills:
         await rotation.rotate(actor=SYSTEM)
@@ -168,7 +169,7 @@ async def test_killed_at_a_step_of_rewrapping_every_row_opens_under_exactly_one_
     create_key_file(key_file, name="first", entropy=SystemEntropy())
     keys = FileKeyService.load(key_file, entropy=SystemEntropy(), clock=clock)
     vault = VaultService(keys=keys, entropy=SystemEntropy())
-    rotation = KeyRotation(transactions=transactions, keys=keys, vault=vault)
+    rotation = KeyRotation(transactions=transactions, keys=keys, vault=vault, clock=SystemClock())
     await sow(transactions, clock, vault)
     folder = FailpointFolder(tmp_path)
     env = environment(settings, OSTIARY_KEY_FILE=str(key_file)) | {VARIABLE: str(tmp_path)}

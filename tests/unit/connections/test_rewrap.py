@@ -30,7 +30,9 @@ def rotation(world: World) -> KeyRotation:
     async def no_wait(seconds: float) -> None:
         return None
 
-    return KeyRotation(transactions=world.transactions, keys=world.keys, vault=vault(world), sleep=no_wait)
+    return KeyRotation(
+        transactions=world.transactions, keys=world.keys, vault=vault(world), clock=world.clock, sleep=no_wait
+    )
 
 
 async def stored(world: World, connection_id: str) -> tuple[Sealed, int]:
@@ -140,9 +142,9 @@ async def test_every_opening_is_on_record_before_it_happens(world: World) -> Non
 
     watched = Watching(keys=world.keys, entropy=SeededEntropy(4))
     count = len(await world.audit("vault.opened"))
-    await KeyRotation(transactions=world.transactions, keys=world.keys, vault=watched, sleep=no_wait).rewrap(
-        actor=ACTOR
-    )
+    await KeyRotation(
+        transactions=world.transactions, keys=world.keys, vault=watched, clock=world.clock, sleep=no_wait
+    ).rewrap(actor=ACTOR)
     assert [len(each) for each in opened_at] == [count + 1]
     assert (await world.audit("keys."))[0] == "keys.rewrapped"
     assert connection.id

@@ -26,6 +26,7 @@ from ostiary.adapters.sql.connections import connections
 from ostiary.adapters.sql.consent import admin_consent_links, consent_attempts, consents
 from ostiary.adapters.sql.freezes import freezes
 from ostiary.adapters.sql.incidents import incidents
+from ostiary.adapters.sql.key_ledger import key_ledger
 from ostiary.adapters.sql.notices import notices
 from ostiary.adapters.sql.organizations import members, organizations
 from ostiary.adapters.sql.permission_uses import permission_uses
@@ -171,6 +172,7 @@ RULES: Final = (
     Rule(consents, _by(consents)),
     Rule(tenants, _by(tenants)),
     Rule(members, _by(members), _by_member(members, "id")),
+    Rule(key_ledger, _by(key_ledger), is_exported=False),
     Rule(organizations, _by(organizations, "id")),
     # The trail can only grow. What it says of a person is handed out, and never deleted.
     Rule(

@@ -32,6 +32,7 @@ from ostiary.adapters.sql.governor import SQLGovernorLedger
 from ostiary.adapters.sql.idempotency import SQLIdempotencyStore
 from ostiary.adapters.sql.incidents import SQLIncidentStore
 from ostiary.adapters.sql.jobs import SQLJobQueue
+from ostiary.adapters.sql.key_ledger import SQLKeyLedger
 from ostiary.adapters.sql.mail_sends import SQLSendLedger
 from ostiary.adapters.sql.notices import SQLNoticeStore
 from ostiary.adapters.sql.organizations import SQLMemberStore, SQLOrganizationStore
@@ -187,6 +188,10 @@ class UnitOfWork:
     @property
     def refresh_leases(self) -> SQLRefreshLease:
         return SQLRefreshLease(self._connection)
+
+    @property
+    def key_ledger(self) -> SQLKeyLedger:
+        return SQLKeyLedger(self._connection)
 
     @property
     def sealed_tokens(self) -> SQLSealedTokenStore:

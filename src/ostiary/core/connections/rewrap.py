@@ -14,9 +14,11 @@ from typing import Final, Protocol
 
 from ostiary.core.audit.model import SYSTEM, Actor
 from ostiary.core.audit.ports import AuditTrail
+from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.transactions import Transactions
 from ostiary.core.vault.errors import SealBroken
+from ostiary.core.vault.limits import KeyLedger, KeyRecord
 from ostiary.core.vault.model import SealContext, Sealed
 from ostiary.core.vault.ports import KeyService
 from ostiary.core.vault.service import VaultService
@@ -76,6 +78,8 @@ class RewrapTransaction(Protocol):
     @property
     def sealed_tokens(self) -> SealedTokenStore: ...
     @property
+    def key_ledger(self) -> KeyLedger: ...
+    @property
     def audit(self) -> AuditTrail: ...
 
 
@@ -105,11 +109,13 @@ class KeyRotation:
         transactions: Transactions[RewrapTransaction],
         keys: KeyService,
         vault: VaultService,
+        clock: Clock,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._transactions = transactions
         self._keys = keys
         self._vault = vault
+        self._clock = clock
         self._sleep = sleep
 
     async def rotate(self, *, organization_ids: Sequence[str] = (), actor: Actor) -> int:
@@ -128,6 +134,30 @@ class KeyRotation:
             )
         await self._keys.rotate(organization_ids=wanted)
         return len(wanted)
+
+    async def rotate_due(self) -> int:
+        """Make new keys current where one has wrapped much or long. Job ``keys.rotate_due``; returns for how many.
+
+        :meth:`rewrap` then moves what the old ones hold shut.
+
+        Raises:
+            TemporarilyUnavailable: The key service does not answer; the next round tries again.
+            Misconfigured: It makes no keys for us, such as a key file that cannot be written: rotate by hand.
+        """
+        now = self._clock.now()
+        due = sorted({key.organization_id for key in await self.worn() if key.is_due(now)})
+        if due:
+            await self.rotate(organization_ids=due, actor=SYSTEM)
+        return len(due)
+
+    async def worn(self) -> tuple[KeyRecord, ...]:
+        """Return each organization's current key with what it has done, as far as it has done anything."""
+        async with self._transactions() as tx:
+            records = await tx.key_ledger.records()
+        current: dict[str, str] = {}
+        for organization_id in {record.organization_id for record in records}:
+            current[organization_id] = await self._keys.current_key_id(organization_id=organization_id)
+        return tuple(record for record in records if record.key_id == current[record.organization_id])
 
     async def status(self) -> tuple[KeyState, ...]:
         """Return every key that something is wrapped under. An older one without rows is not needed any more."""

@@ -14,6 +14,7 @@ from ostiary.core.kernel.entropy import Entropy
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.vault.encoding import FORMAT_VERSION, associated_data
 from ostiary.core.vault.errors import SealBroken
+from ostiary.core.vault.limits import WrapCounter
 from ostiary.core.vault.model import SealContext, Sealed
 from ostiary.core.vault.policy import Purpose, require_may_open
 from ostiary.core.vault.ports import KeyService
@@ -70,9 +71,11 @@ class VaultService:
     anything is decrypted, because AES-GCM alone lets one ciphertext open under two keys.
     """
 
-    def __init__(self, *, keys: KeyService, entropy: Entropy) -> None:
+    def __init__(self, *, keys: KeyService, entropy: Entropy, counter: WrapCounter | None = None) -> None:
+        """``counter`` counts each wrap against what one key may do (SR-36); without one nothing is counted."""
         self._keys = keys
         self._entropy = entropy
+        self._counter = counter
 
     async def seal(self, secret: Secret, context: SealContext) -> Sealed:
         """Return ``secret`` sealed for ``context``.
@@ -89,6 +92,8 @@ class VaultService:
             TemporarilyUnavailable: The key service does not answer; repeat later.
         """
         key_id = await self._keys.current_key_id(organization_id=context.organization_id)
+        if self._counter is not None:
+            await self._counter.take(organization_id=context.organization_id, key_id=key_id)
         bound_to = associated_data(context, format_version=FORMAT_VERSION, key_id=key_id)
         data_key = self._entropy.token_bytes(DATA_KEY_BYTES)
         nonce = self._entropy.token_bytes(NONCE_BYTES)

@@ -15,7 +15,12 @@ _LOOKED_AT: Final = 200
 
 async def examine_services(services: Services) -> list[Finding]:
     """Look at everything that only an opened instance can tell."""
-    return [await _parts(services), await _mail(services), await _permissions(services)]
+    return [
+        await _parts(services),
+        await _keys(services),
+        await _mail(services),
+        await _permissions(services),
+    ]
 
 
 async def _parts(services: Services) -> Finding:
@@ -26,6 +31,21 @@ async def _parts(services: Services) -> Finding:
             "service", False, f"not working: {', '.join(bad)}", "The log of `ostiary serve` says why."
         )
     return Finding("service", True, "every part answers")
+
+
+async def _keys(services: Services) -> Finding:
+    now = services.clock.now()
+    try:
+        worn = await services.key_rotation.worn()
+    except OstiaryError as error:
+        return Finding("keys", False, error.message, "Check the key service and its settings.")
+    over = [key for key in worn if key.is_over(now)]
+    if over:
+        words = f"{len(over)} keys are used beyond a year or 2^32 times"
+        return Finding("keys", False, words, "Run: ostiary keys rotate")
+    due = sum(key.is_due(now) for key in worn)
+    words = f"{len(worn)} in use, {due} due for rotation, which a worker does daily"
+    return Finding("keys", True, words)
 
 
 async def _mail(services: Services) -> Finding:

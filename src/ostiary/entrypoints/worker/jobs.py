@@ -14,6 +14,7 @@ from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.organizations.service import LICENCES_GIVEN_JOB, LICENCES_TAKEN_JOB
 from ostiary.entrypoints.worker.audit import seal_audit
 from ostiary.entrypoints.worker.credentials import watch_credentials
+from ostiary.entrypoints.worker.keys import rotate_due_keys
 from ostiary.entrypoints.worker.licences import (
     pause_without_licence,
     release_unlicensed,
@@ -110,6 +111,7 @@ JOBS: Final[tuple[Job, ...]] = (
     Job("credentials.watch", lambda services, _: watch_credentials(services), "41 6 * * *"),
     Job(TRIM_JOB, lambda services, _: services.feed.trim(), "29 * * * *"),
     Job("governor.forget", lambda services, _: services.governor.forget(), "11 3 * * *"),
+    Job("keys.rotate_due", lambda services, _: rotate_due_keys(services), "11 5 * * *"),
     Job("keys.rewrap", lambda services, _: services.key_rotation.rewrap(), "*/10 * * * *"),
     Job(ERASE_JOB, lambda services, given: services.erasure.finish(given["organization_id"])),
     Job("retention.enforce", lambda services, _: services.retention.enforce(), "19 2 * * *"),
