@@ -374,6 +374,7 @@ def reason_answer(request: Request, reason_id: str, what: str, *, status_code: i
         steps=steps_of(explanation, plain_context(request)),
         copyables=(),
         message=None,
+        wait_seconds=None,
         organization=None,
         support=[
             ("Reference", request_id(request)),

@@ -126,6 +126,7 @@ async def show_answer(request: Request, said: str = "", number: str = "") -> Res
         steps=steps_of(explanation, plain_context(request)),
         copyables=shown_copyables(explanation),
         message=None,
+        wait_seconds=None,
         organization=None,
         support=[
             ("Reference", request_id(request)),
