@@ -81,7 +81,6 @@ _NOT_TAKEN: Final = frozenset(
         "ErrorCalendarInvalidPropertyState",
         "ErrorCalendarDurationIsTooLong",
         "ErrorCalendarOutOfRange",
-        "ErrorInvalidRecipients",
         "ErrorInvalidPropertySet",
         "ErrorTimeIntervalTooBig",
         "ErrorInvalidTimeInterval",
@@ -201,7 +200,7 @@ def _by_code(code: str | None, provider: ProviderDetail) -> OstiaryError | None:
     if code == "ErrorQuotaExceeded":
         return MailboxFull("The mailbox is full.", provider=provider)
     if code == "ErrorInvalidRecipients":
-        return InvalidRequest("A recipient is missing or is no mail address.", field="to")
+        return InvalidRequest("A recipient is missing, or is no mail address.")
     if code == "ErrorInvalidSyncStateData":
         return SyncCursorExpired("Microsoft no longer knows this position.", provider=provider)
     if code in ("ErrorCalendarViewRangeTooBig", "ErrorCalendarEndDateIsEarlierThanStartDate"):

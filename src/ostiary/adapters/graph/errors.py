@@ -46,7 +46,6 @@ _BAD_ID: Final = frozenset(
 )
 _NOT_TAKEN: Final = frozenset(
     {
-        "errorinvalidrecipients",
         "erroroccurrencecrossingboundary",
         "erroroccurrencetimespantoobig",
         "errorpropertyvalidationfailure",
@@ -122,7 +121,7 @@ def _refused_mail(status: int, known: str, provider: ProviderDetail) -> OstiaryE
     if known in _NO_MORE_SENDING or known.startswith("erroraccountsuspend"):
         return SendingRefused("Exchange does not let this mailbox send this.", provider=provider)
     if known == "errorinvalidrecipients":
-        return InvalidRequest("A recipient is missing or is no mail address.", field="to")
+        return InvalidRequest("A recipient is missing, or is no mail address.")
     return None
 
 

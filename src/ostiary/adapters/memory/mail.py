@@ -206,7 +206,7 @@ class MemoryMailGateway:
         draft = self._draft(mailbox, message_id)
         everyone = (*draft.to, *draft.cc, *draft.bcc)
         if not everyone or not all("@" in who.address for who in everyone):
-            raise InvalidRequest("A recipient is missing or is no mail address.", field="to")
+            raise InvalidRequest("A recipient is missing, or is no mail address.")
         sent = replace(
             draft, is_draft=False, folder_id=self._well_known(mailbox, WellKnownFolder.SENT), is_read=True
         )
