@@ -51,6 +51,7 @@ MISSING: Ids = {
     "key_id": "key_00000000000000000000000000",
     "operator_id": "opr_00000000000000000000000000",
     "message_id": "none",
+    "event_id": "none",
     "attachment_id": "none",
     "secret": "0" * 43,
     "name": "app.css",

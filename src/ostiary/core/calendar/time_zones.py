@@ -226,8 +226,8 @@ def windows_zone_name(zone: ZoneInfo, *, year: int) -> str:
 def zone_like(rules: tzinfo, *, year: int) -> str | None:
     """Return the IANA name of a zone that keeps the clock of ``rules`` in ``year`` and the next, or None.
 
-    Exchange tells somebody's zone without a name in places; several zones may fit, and any of them tells the time. Trying them takes a tenth
-    of a second, so that what was found is kept.
+    Exchange tells somebody's zone without a name in places; several zones may fit, and any of them tells the time.
+    Trying them takes a tenth of a second, so that what was found is kept.
     """
     for candidate in (*_MOST_USED, *_IANA_BY_WINDOWS_NAME.values()):
         if keep_same_clock(rules, ZoneInfo(candidate), year):

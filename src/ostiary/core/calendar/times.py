@@ -72,6 +72,8 @@ def wall_times(times: EventTimes, *, own_zone: str) -> WallTimes:
     Raises:
         InvalidRequest: Unknown zone, the end before the start, an all-day event not from midnight to midnight.
     """
+    if times.starts_at.year not in _YEARS or times.ends_at.year not in _YEARS:
+        raise InvalidRequest("The event is outside of what calendars hold.", field="starts_at")
     if (times.starts_at.tzinfo is None) != (times.ends_at.tzinfo is None):
         raise InvalidRequest("Give both times with an offset, or both without.", field="ends_at")
     zone = zone_of(times.time_zone or (own_zone if times.is_floating else "Etc/UTC"))
@@ -88,8 +90,6 @@ def wall_times(times: EventTimes, *, own_zone: str) -> WallTimes:
         start = start.astimezone(zone).replace(tzinfo=None)
         end = end.astimezone(zone).replace(tzinfo=None)
     found = WallTimes(start.replace(microsecond=0), end.replace(microsecond=0), zone, times.is_all_day)
-    if found.start.year not in _YEARS or found.end.year not in _YEARS:
-        raise InvalidRequest("The event is outside of what calendars hold.", field="starts_at")
     if found.ends_at < found.starts_at:
         raise InvalidRequest("The event ends before it starts.", field="ends_at")
     if found.end - found.start > LONGEST_EVENT:

@@ -1,17 +1,18 @@
-"""Calendars and calendar events of a connection."""
+"""Reading calendars and calendar events of a connection."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Query, Request
-from pydantic import AwareDatetime, ConfigDict, Field
+from fastapi import Header, Query, Request, Response
+from pydantic import AwareDatetime, Field
 
 from ostiary.core.access.model import Permission
-from ostiary.core.calendar.model import AttendeeKind, EventKind, Response, ShowAs
+from ostiary.entrypoints.api.calendar_shapes import CalendarShape, EventShape, SeriesShape
+from ostiary.entrypoints.api.etags import etag_of, is_unchanged
 from ostiary.entrypoints.api.log_fields import NAMES_CONNECTION
 from ostiary.entrypoints.api.problems import MAILBOX
-from ostiary.entrypoints.api.shapes import AnswerShape, ListQuery, ObjectId, PageShape, page_shape
+from ostiary.entrypoints.api.shapes import ListQuery, ObjectId, PageShape, page_shape
 from ostiary.entrypoints.api.strict_json import api_router
 from ostiary.entrypoints.web.context import principal, services
 from ostiary.entrypoints.web.permissions import requires
@@ -45,117 +46,6 @@ class EventQuery(ListQuery):
     limit: Annotated[int, Field(ge=1, le=200, description="Most events wanted.")] = 100
 
 
-class CalendarShape(AnswerShape):
-    """A calendar."""
-
-    model_config = ConfigDict(
-        from_attributes=True,
-        frozen=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": "AQMkADAwATM0MDAAMS1hNmQ4LWIwAC4AAAQ",
-                    "name": "Calendar",
-                    "is_default": True,
-                    "can_edit": True,
-                }
-            ]
-        },
-    )
-
-    id: str
-    name: str
-    is_default: bool
-    can_edit: bool
-
-
-class PersonShape(AnswerShape):
-    """Somebody's name and address."""
-
-    address: str
-    name: str
-
-
-class AttendeeShape(AnswerShape):
-    """Somebody invited."""
-
-    who: PersonShape
-    kind: AttendeeKind
-    response: Response
-
-
-class EventShape(AnswerShape):
-    """An event, or one occurrence of a series, complete in itself."""
-
-    model_config = ConfigDict(
-        from_attributes=True,
-        frozen=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": "AAkALgAAAAAAHYQDEapmEc2byACqAC-EWg0B",
-                    "calendar_id": None,
-                    "series_id": "AAkALgAAAAAAHYQDEapmEc2byACqAC-EWg0A",
-                    "ical_uid": "040000008200E00074C5B7101A82E008",
-                    "kind": "occurrence",
-                    "subject": "Weekly planning",
-                    "starts_at": "2026-11-24T09:00:00Z",
-                    "ends_at": "2026-11-24T09:30:00Z",
-                    "is_all_day": False,
-                    "time_zone": "Europe/Berlin",
-                    "location": "Room 2",
-                    "show_as": "busy",
-                    "is_cancelled": False,
-                    "is_private": False,
-                    "is_organizer": True,
-                    "organizer": {"address": "tom.ellis@harbourvale.example", "name": "Tom Ellis"},
-                    "attendees": [
-                        {
-                            "who": {"address": "dana.okafor@harbourvale.example", "name": "Dana Okafor"},
-                            "kind": "required",
-                            "response": "accepted",
-                        }
-                    ],
-                    "my_response": "organizer",
-                    "online_meeting_url": None,
-                    "preview": "",
-                    "version": "CQAAABYAAAB",
-                }
-            ]
-        },
-    )
-
-    id: Annotated[str, Field(description="Opaque and case-sensitive.")]
-    calendar_id: Annotated[
-        str | None, Field(description="The calendar that was asked for; null for the default one.")
-    ]
-    series_id: Annotated[str | None, Field(description="The series this is an occurrence of.")]
-    ical_uid: str | None
-    kind: EventKind
-    subject: str
-    starts_at: Annotated[
-        AwareDatetime, Field(description="UTC. All-day events: midnight UTC of the first day.")
-    ]
-    ends_at: Annotated[
-        AwareDatetime, Field(description="UTC, exclusive. All-day events: midnight UTC after the last day.")
-    ]
-    is_all_day: bool
-    time_zone: Annotated[
-        str | None, Field(description="IANA name of the zone the event was made in, where known.")
-    ]
-    location: str
-    show_as: ShowAs
-    is_cancelled: bool
-    is_private: bool
-    is_organizer: bool
-    organizer: PersonShape | None
-    attendees: list[AttendeeShape]
-    my_response: Response
-    online_meeting_url: str | None
-    preview: str
-    version: str
-
-
 @router.get(
     "/calendars",
     dependencies=_MAY_READ,
@@ -182,7 +72,7 @@ async def list_calendars(
 async def list_events(
     request: Request, connection_id: ObjectId, query: Annotated[EventQuery, Query()]
 ) -> PageShape[EventShape]:
-    """Events that overlap a window, by start; recurring ones are expanded, cancelled occurrences left out."""
+    """Events that overlap a window, by start; recurring ones are expanded, cancelled meetings left out."""
     page = await services(request).calendar.list_events(
         connection_id,
         organization_id=principal(request).organization_id,
@@ -193,3 +83,44 @@ async def list_events(
         limit=query.limit,
     )
     return page_shape(page, EventShape.model_validate)
+
+
+@router.get(
+    "/events/{event_id}",
+    dependencies=_MAY_READ,
+    response_model=EventShape,
+    responses={**MAILBOX, 304: {"description": "Unchanged since the version in `If-None-Match`."}},
+    summary="Get an event",
+    operation_id="get_event",
+)
+async def get_event(
+    request: Request,
+    response: Response,
+    connection_id: ObjectId,
+    event_id: ObjectId,
+    if_none_match: Annotated[str | None, Header(alias="If-None-Match", max_length=2048)] = None,
+) -> EventShape | Response:
+    """A single event, a whole series, or one meeting of a series."""
+    event = await services(request).calendar.get_event(
+        connection_id, event_id, organization_id=principal(request).organization_id
+    )
+    tag = etag_of(event.version)
+    if is_unchanged(tag, if_none_match):
+        return Response(status_code=304, headers={"ETag": tag})
+    response.headers["ETag"] = tag
+    return EventShape.model_validate(event)
+
+
+@router.get(
+    "/events/{event_id}/series",
+    dependencies=_MAY_READ,
+    responses=MAILBOX,
+    summary="Get a series",
+    operation_id="get_series",
+)
+async def get_series(request: Request, connection_id: ObjectId, event_id: ObjectId) -> SeriesShape:
+    """The series that an event is, or is a meeting of: how it repeats, what was changed and what was taken out."""
+    series = await services(request).calendar.get_series(
+        connection_id, event_id, organization_id=principal(request).organization_id
+    )
+    return SeriesShape.model_validate(series)

@@ -8,8 +8,10 @@ from fastapi import Request
 from pydantic import ConfigDict, Field
 
 from ostiary.core.access.model import Permission
+from ostiary.core.calendar.capabilities import calendar_capabilities
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.mail.capabilities import SearchOrder
+from ostiary.entrypoints.api.calendar_shapes import CalendarCapabilitiesShape
 from ostiary.entrypoints.api.log_fields import NAMES_CONNECTION
 from ostiary.entrypoints.api.problems import MAILBOX
 from ostiary.entrypoints.api.shapes import AnswerShape, ObjectId
@@ -83,6 +85,19 @@ class CapabilitiesShape(AnswerShape):
                         "mark_read_without_receipt": False,
                         "if_match_on_delete": True,
                     },
+                    "calendar": {
+                        "stable_event_ids": True,
+                        "can_stay_silent": False,
+                        "online_meetings": True,
+                        "same_uid_for_occurrences": False,
+                        "if_match_on_delete": True,
+                        "own_zone_has_a_name": True,
+                        "longest_window_days": 730,
+                        "longest_free_busy_days": 42,
+                        "most_free_busy_people": 50,
+                        "most_attendees": 500,
+                        "most_answered_meetings": 50,
+                    },
                 }
             ]
         },
@@ -90,6 +105,7 @@ class CapabilitiesShape(AnswerShape):
 
     method: AccessMethod
     mail: MailCapabilitiesShape
+    calendar: CalendarCapabilitiesShape
 
 
 @router.get(
@@ -104,4 +120,8 @@ async def get_capabilities(request: Request, connection_id: ObjectId) -> Capabil
     method, mail = await services(request).mail.capabilities(
         connection_id, organization_id=principal(request).organization_id
     )
-    return CapabilitiesShape(method=method, mail=MailCapabilitiesShape.model_validate(mail))
+    return CapabilitiesShape(
+        method=method,
+        mail=MailCapabilitiesShape.model_validate(mail),
+        calendar=CalendarCapabilitiesShape.model_validate(calendar_capabilities(method)),
+    )

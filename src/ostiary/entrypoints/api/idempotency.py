@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Final, Self
 
 import orjson
@@ -103,13 +104,22 @@ async def once(
 
 
 async def once_elsewhere(
-    request: Request, key: str | None, sent: BaseModel | None, act: Callable[[], Awaitable[Outcome]]
+    request: Request,
+    key: str | None,
+    sent: BaseModel | None,
+    act: Callable[[], Awaitable[Outcome]],
+    *,
+    is_repeatable: bool = False,
 ) -> Response:
     """Do ``act``, which changes something at Microsoft, at most once.
 
     No transaction reaches there, so the key is kept as *running* before the act begins. A repeated call is told that
     it runs, or gets its answer; when the first one died, it is told that nobody knows, and the act is not done again.
     A call that Microsoft refused may be sent again with its key; one that may have got through may not.
+
+    Args:
+        is_repeatable: The act finds what it did before, by a stamp it leaves at Microsoft: then a call that died, or
+            whose answer was lost, is done again, and has its effect once all the same.
 
     Raises:
         KeyReused, StillRunning: As :func:`once`.
@@ -120,15 +130,24 @@ async def once_elsewhere(
     call = _Call.of(request, sent)
     vault, transactions = services(request).vault, services(request).transactions
     async with transactions() as tx:
-        repeated = await tx.idempotency.claim(
-            caller_id=call.caller_id, key=key, request_hash=call.request_hash, now=_now(request)
+        claim = partial(
+            tx.idempotency.claim,
+            caller_id=call.caller_id,
+            key=key,
+            request_hash=call.request_hash,
+            now=_now(request),
         )
+        repeated = await claim()
+        is_same = repeated is not None and repeated.request_hash == call.request_hash
+        if is_repeatable and repeated is not None and is_same and repeated.has_died(_now(request)):
+            await tx.idempotency.release(caller_id=call.caller_id, key=key)
+            repeated = await claim()
     if repeated is not None:
         return await _repeat(request, call, repeated)
     try:
         response = _response(await act())
     except OstiaryError as error:
-        if not isinstance(error, TemporarilyUnavailable | ProviderContractBroken):
+        if is_repeatable or not isinstance(error, TemporarilyUnavailable | ProviderContractBroken):
             async with transactions() as tx:
                 await tx.idempotency.release(caller_id=call.caller_id, key=key)
         raise
