@@ -18,6 +18,8 @@ from ostiary.entrypoints.web.app import create_app
 from ostiary.entrypoints.web.rate_limits import limit_table
 from ostiary.settings import Settings
 
+from .console_world import make_customer
+
 SITE = "http://localhost:8080"
 WRONG_KEY = "Bearer ost_" + "0" * 26
 
@@ -146,6 +148,29 @@ async def test_guessing_secrets_of_links_and_states_is_slowed_down(pair: tuple[S
         tries = ["/connect", "/connect/return/main?state=x&code=y", "/console/link", "/trust/return/main"]
         answers = [(await browser.get(path)).status_code for path in [*tries, "/connect"]]
     assert answers == [200, 303, 404, 303, 429]
+
+
+async def test_guessing_completion_codes_is_slowed_down_like_guessing_keys(
+    pair: tuple[Services, Services],
+) -> None:
+    customer = await make_customer(pair[0], "hv", "Harbour & Vale", "Dana Okafor")
+    made = await pair[0].connections.sessions.create(
+        organization_id=customer.organization.id, member_id=customer.people[0].id, actor=SYSTEM
+    )
+    _, key = await pair[0].access.create_api_key(
+        name="Larkspur", permissions=[Permission.API_MANAGE], actor=SYSTEM
+    )
+    async with browser_of(pair[0]) as browser:
+        path = f"/v1/connect-sessions/{made.session.id}/confirm"
+        for _ in range(4):
+            wrong = await browser.post(
+                path,
+                json={"completion_code": "x" * 43},
+                headers={"Authorization": f"Bearer {key.reveal()}"},
+            )
+            assert wrong.status_code == 400
+        answer = await browser.get("/v1/organizations", headers={"Authorization": WRONG_KEY})
+    assert answer.status_code == 429
 
 
 async def test_every_public_act_is_counted(pair: tuple[Services, Services]) -> None:

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, StrictBool
 from ostiary.core.access.model import Permission
 from ostiary.core.connections.model import ConnectSession, ConnectSessionState
 from ostiary.core.connections.sessions import NewSession
+from ostiary.core.kernel.errors import FlowRejected
 from ostiary.core.kernel.secret import Secret
 from ostiary.entrypoints.api.connections import ConnectionShape
 from ostiary.entrypoints.api.idempotency import IdempotencyKey, Outcome, once
@@ -18,6 +19,7 @@ from ostiary.entrypoints.api.shapes import AnswerShape, Line, ObjectId, RequestS
 from ostiary.entrypoints.api.strict_json import api_router
 from ostiary.entrypoints.web.context import actor, services
 from ostiary.entrypoints.web.permissions import requires
+from ostiary.entrypoints.web.rate_limits import count_guess
 
 router = api_router("/v1/connect-sessions", tag="connect sessions")
 
@@ -162,9 +164,13 @@ async def confirm_connect_session(
     Call it from your server, and only if the user who is signed in to **your** app in that browser is the member
     the session was made for: this is what keeps a link passed on to somebody else from connecting their mailbox.
     """
-    connection = await services(request).connections.confirmation.confirm(
-        session_id, completion_code=Secret(completion.completion_code), actor=actor(request)
-    )
+    try:
+        connection = await services(request).connections.confirmation.confirm(
+            session_id, completion_code=Secret(completion.completion_code), actor=actor(request)
+        )
+    except FlowRejected:
+        await count_guess(request)
+        raise
     return ConnectionShape.model_validate(connection)
 
 
