@@ -130,3 +130,12 @@ def test_a_range_outside_the_schema_is_refused(client):
     )
     for most in ("0", "513", "many"):
         assert client.fault_code(body.format(most)) == "ErrorSchemaValidation"
+
+
+def test_a_fresh_round_begins_right_after_the_log_forgot(client):
+    mailbox = client.mailbox()
+    mailbox.log.forget(mailbox.change_number)
+    copy = Copy(client, "inbox")
+    copy.follow()
+    assert copy.ids == set(client.find_ids("inbox"))
+    copy.follow()

@@ -41,7 +41,7 @@ def sync_folder_hierarchy(call: Call) -> str:
             else:
                 name = "Create" if kind is ChangeKind.CREATED else "Update"
                 inner += f"<t:{name}>{shape.element(view, target.mailbox.folder(number))}</t:{name}>"
-        state = SyncState("h", target.folder.number, target.mailbox.change_number).write(target.mailbox)
+        state = SyncState("h", target.folder.number, target.mailbox.begin_round()).write(target.mailbox)
     except ResponseError as error:
         return respond(_OPERATION, [failure(_OPERATION, error, _EMPTY)])
     except MailboxError as error:

@@ -50,7 +50,7 @@ def sync_folder_items(call: Call) -> str:
             )
         else:
             start = SyncState(
-                "i", target.folder.number, target.mailbox.change_number, 0, target.mailbox.next_number()
+                "i", target.folder.number, target.mailbox.begin_round(), 0, target.mailbox.next_number()
             )
             payload = _first_round(call, target, shape, start, most)
     except ResponseError as error:
