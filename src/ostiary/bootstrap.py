@@ -63,6 +63,7 @@ from ostiary.core.connections.erase import Erasure
 from ostiary.core.connections.export import Export
 from ostiary.core.connections.freeze import Freezes
 from ostiary.core.connections.health import ConnectionHealth
+from ostiary.core.connections.idle import IDLE_WRITERS, IdleGrants
 from ostiary.core.connections.incident_mails import INCIDENT_WRITERS
 from ostiary.core.connections.incidents import Incidents
 from ostiary.core.connections.mailboxes import Mailboxes
@@ -165,6 +166,7 @@ class Services:
     connections: ConnectionService
     connection_health: ConnectionHealth
     incidents: Incidents
+    idle_grants: IdleGrants
     trust: TrustService
     permission_usage: PermissionUsage
     weekly_digest: WeeklyDigest
@@ -279,7 +281,13 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             entropy=entropy,
             vendor=_vendor(settings, registrations),
             links=consent.links,
-            writers={**APPROVAL_WRITERS, **CONNECTION_WRITERS, **INCIDENT_WRITERS, **DIGEST_WRITERS},
+            writers={
+                **APPROVAL_WRITERS,
+                **CONNECTION_WRITERS,
+                **INCIDENT_WRITERS,
+                **DIGEST_WRITERS,
+                **IDLE_WRITERS,
+            },
             mailer=_mailer(settings, clock),
         )
         incidents = Incidents(transactions=transactions, clock=clock, entropy=entropy, notices=notices)
@@ -342,6 +350,13 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             connections=connections,
             connection_health=connection_health,
             incidents=incidents,
+            idle_grants=IdleGrants(
+                transactions=transactions,
+                clock=clock,
+                notices=notices,
+                connections=connections,
+                idle_after=timedelta(days=settings.idle_days) if settings.idle_days else None,
+            ),
             trust=TrustService(
                 transactions=transactions,
                 clock=clock,

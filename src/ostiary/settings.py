@@ -190,6 +190,15 @@ class Settings(BaseSettings):
 
     log_level: str = Field("INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
     log_format: str = Field("json", description="`json` for machines, `text` for people.")
+    idle_days: int = Field(
+        90,
+        ge=0,
+        le=3650,
+        description=(
+            "A connection that nobody used for this long is disconnected; its person hears of it 14 days before. "
+            "0 keeps it."
+        ),
+    )
     audit_retention_days: int = Field(
         400, ge=30, description="How long audit records are kept. Shorter than a year is rarely wise."
     )
@@ -285,6 +294,13 @@ class Settings(BaseSettings):
         if missing:
             raise ValueError(f"OSTIARY_KEY_SERVICE={self.key_service.value} needs {', '.join(missing)}")
         return self
+
+    @field_validator("idle_days")
+    @classmethod
+    def _longer_than_the_warning(cls, value: int) -> int:
+        if 0 < value < 30:
+            raise ValueError("must be 0, or at least 30 days")
+        return value
 
     @model_validator(mode="after")
     def _require_sender(self) -> Self:

@@ -30,6 +30,7 @@ from ostiary.adapters.sql.figures import SQLFigures
 from ostiary.adapters.sql.freezes import SQLFreezeStore
 from ostiary.adapters.sql.governor import SQLGovernorLedger
 from ostiary.adapters.sql.idempotency import SQLIdempotencyStore
+from ostiary.adapters.sql.idle import SQLIdleStore
 from ostiary.adapters.sql.incidents import SQLIncidentStore
 from ostiary.adapters.sql.jobs import SQLJobQueue
 from ostiary.adapters.sql.key_ledger import SQLKeyLedger
@@ -188,6 +189,10 @@ class UnitOfWork:
     @property
     def refresh_leases(self) -> SQLRefreshLease:
         return SQLRefreshLease(self._connection)
+
+    @property
+    def idle(self) -> SQLIdleStore:
+        return SQLIdleStore(self._connection)
 
     @property
     def key_ledger(self) -> SQLKeyLedger:

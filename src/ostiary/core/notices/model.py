@@ -36,6 +36,8 @@ class NoticeKind(StrEnum):
     APPROVED_SECURITY = "approved_security"
     APPROVAL_RECORD = "approval_record"
     SIGN_IN_AGAIN = "sign_in_again"
+    IDLE = "idle"
+    IDLE_ENDED = "idle_ended"
     TROUBLE = "trouble"
     RECOVERED = "recovered"
     NOT_CONFIRMED = "not_confirmed"

@@ -9,6 +9,7 @@ from typing import Final
 from ostiary.bootstrap import Services
 from ostiary.core.connections.erase import ERASE_JOB
 from ostiary.core.connections.health import CHECK_JOB
+from ostiary.core.connections.idle import RETIRE_JOB
 from ostiary.core.feed.service import TRIM_JOB
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.organizations.service import LICENCES_GIVEN_JOB, LICENCES_TAKEN_JOB
@@ -103,6 +104,7 @@ JOBS: Final[tuple[Job, ...]] = (
         lambda services, _: services.connections.confirmation.expire_unconfirmed(),
         "* * * * *",
     ),
+    Job(RETIRE_JOB, lambda services, _: services.idle_grants.retire(), "19 4 * * *"),
     Job("connections.refresh_idle", lambda services, _: services.connections.refresh_idle(), "23 * * * *"),
     Job(
         "connections.recheck_waiting",
