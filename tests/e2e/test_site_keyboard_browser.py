@@ -143,6 +143,8 @@ async def pages_on_the_way(
     await expect(page.locator("h1")).to_have_text("Approved, but 1 permission is missing")
     yield "partly-approved"
     await press(page.get_by_role("button", name="Continue without calendar"))
+    await expect(page.get_by_role("button", name="Continue without calendar")).to_have_count(0)
+    await expect(page.locator("main")).to_contain_text("Email through Microsoft Graph")
     yield "went-on-without"
 
     await page.goto(await company.session(return_url=None))
@@ -161,6 +163,7 @@ async def pages_on_the_way(
     await press(page.get_by_role("button", name="Connect calendar"))
     await sign_in(page)
     await expect(page.get_by_role("timer")).to_be_visible()
+    await expect(page.locator("main")).to_contain_text("Your connection is as it was before.")
     yield "microsoft-down"
     move_time(timedelta(seconds=30))
     await press(page.get_by_role("link", name="Look again"))

@@ -249,7 +249,9 @@ async def show_done(request: Request, reference: str, without: str = "") -> Resp
         goes_on=without == "yes",
         explanation=explanation,
         mark=None if explanation is None else mark_of(explanation),
-        steps=() if explanation is None else steps_of(explanation, step_context(request, attempt)),
+        steps=()
+        if explanation is None
+        else steps_of(explanation, step_context(request, attempt, goes_on=without == "yes")),
         permission_count=len(permission_lines(request, attempt.method)),
         missing=missing_permissions(attempt.method, attempt.granted_scopes),
         exchange_steps=fill(EXCHANGE_STEPS, {"app_id": app_id}),
@@ -403,12 +405,14 @@ def _record(request: Request, attempt: ConsentAttempt, organization: str | None)
     """Return the record of an approval as plain text."""
     vendor = services(request).settings.vendor_name
     approved_by = ", ".join(part for part in (attempt.account_name, attempt.account) if part)
+    left_out = feature_lacking(attempt)
+    connects = "Email and calendar" if left_out is None else left_out.other.label.capitalize()
     lines = (
         f"Record of the approval of {vendor}",
         f"Organization: {organization or attempt.tenant_name or 'not known yet'}",
         f"Tenant ID: {attempt.tenant_id}",
         f"Approved by: {approved_by}",
-        f"Connection: Email and calendar through {attempt.method.label}",
+        f"Connection: {connects} through {attempt.method.label}",
         f"When: {written_moment(attempt.verified_at or attempt.updated_at)}",
         f"Reference: {attempt.reference}",
     )

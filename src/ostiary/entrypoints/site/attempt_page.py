@@ -193,8 +193,8 @@ def render_problem(request: Request, view: AttemptView) -> Response:
     )
 
 
-def step_context(request: Request, attempt: ConsentAttempt) -> StepContext:
-    """Return where an attempt's steps lead."""
+def step_context(request: Request, attempt: ConsentAttempt, *, goes_on: bool = False) -> StepContext:
+    """Return where an attempt's steps lead; ``goes_on``: without what is missing, as was said just now."""
     settings = services(request).settings
     return StepContext(
         method=attempt.method,
@@ -202,7 +202,7 @@ def step_context(request: Request, attempt: ConsentAttempt) -> StepContext:
         vendor=settings.vendor_name,
         reference=attempt.reference,
         has_link=link_secret(request) is not None,
-        left_out=feature_lacking(attempt),
+        left_out=None if goes_on else feature_lacking(attempt),
         may_check=attempt.state is ConsentState.VERIFYING,
     )
 

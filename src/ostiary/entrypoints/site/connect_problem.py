@@ -144,6 +144,10 @@ def render_trouble(
         status_code=status_code,
         form_targets=[] if session is None else connect_targets(request, session.return_url),
         explanation=explanation,
+        # Who signs in again, or for the rest, has a connection already, and keeps it.
+        reassurance="Your connection is as it was before."
+        if explanation.reassurance and session is not None and session.connection_id
+        else explanation.reassurance,
         mark=mark_of(explanation),
         wait_seconds=wait_seconds,
         path=request.url.path,
