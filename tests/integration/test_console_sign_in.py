@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 
+import pytest
 import pytest_asyncio
 
 from ostiary.bootstrap import Services
 from ostiary.core.audit.model import SYSTEM
+from ostiary.core.kernel.errors import NotFound
 from ostiary.core.organizations.model import Member, MemberRole
 from ostiary.entrypoints.cli.demo.browser import Browser
 from ostiary.entrypoints.cli.demo.walk import sign_in
@@ -75,6 +78,40 @@ async def test_admin_signs_in_by_link_and_after_that_without(
         await another_day.follow("Continue")
         # Back to the page that was asked for.
         assert another_day.page.heading == "Members and licences"
+
+
+async def test_a_sensitive_act_leads_to_microsoft_and_back_and_is_done_with_what_was_entered(
+    browser: Browser,
+    link: str,
+    site: str,
+    app: Services,
+    dana: Member,
+    move_time: Callable[[timedelta], None],
+) -> None:
+    tom, _ = await app.organizations.add_member(
+        organization_id=dana.organization_id,
+        external_id="tom",
+        email=TOM,
+        display_name="Tom Ellis",
+        actor=SYSTEM,
+    )
+    await browser.open(link)
+    await browser.press("Sign in with Microsoft")
+    await _sign_in_and_accept(browser, DANA)
+    await browser.open(f"{site}/console/members/{tom.id}/erase")
+    move_time(timedelta(minutes=6))
+    await browser.press("Erase", typed=TOM)
+    assert browser.page.heading == "Confirm it’s you"
+    assert await app.organizations.get_member(tom.id, organization_id=dana.organization_id)
+    await browser.press("Confirm it’s you")
+    await _sign_in_and_accept(browser, DANA)
+    await browser.follow("Continue")
+    assert browser.page.heading == "Thank you, Dana Okafor"
+    assert await app.organizations.get_member(tom.id, organization_id=dana.organization_id)
+    await browser.press("Go on")
+    assert browser.page.heading == "Erased"
+    with pytest.raises(NotFound):
+        await app.organizations.get_member(tom.id, organization_id=dana.organization_id)
 
 
 async def test_colleague_who_is_no_admin_is_told_what_to_do(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import httpx
+import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
@@ -184,6 +185,8 @@ def wrong(caller: Caller, permission: Permission, answer: httpx.Response) -> str
     return None
 
 
+# Thousands of requests, each with a session of its own: minutes on a busy machine.
+@pytest.mark.timeout(600)
 async def test_every_route_admits_exactly_the_callers_it_declares(world: World) -> None:
     mistakes: list[str] = []
     cells = 0
