@@ -60,7 +60,11 @@ async def take_on(connection: AsyncConnection, reach: Reach) -> None:
     """
     role = role_for(reach)
     try:
-        await connection.execute(_TAKE_ON, {"role": role, "organization": reach.organization_id or ""})
+        if reach.organization_id is None:
+            # Two commands and no query: the transaction may still choose how isolated it is.
+            await connection.exec_driver_sql(f"SET LOCAL ROLE {role}; SET LOCAL {ORGANIZATION_SETTING} = ''")
+        else:
+            await connection.execute(_TAKE_ON, {"role": role, "organization": reach.organization_id})
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) in _NOT_OURS:
             raise Misconfigured(
