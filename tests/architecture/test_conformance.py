@@ -70,6 +70,32 @@ def test_path_without_a_known_type_is_not_passed_over(tmp_path: Path) -> None:
     assert "no type is known" in found
 
 
+def test_wrong_property_in_a_request_is_found(tmp_path: Path) -> None:
+    asked = exchange("/v1.0/me/mailFolders", method="POST", status=201, request_body='{"colour": "red"}')
+    assert "colour" in "".join(wrong_in(tmp_path, asked))
+    changed = exchange("/v1.0/me/messages/AAk", method="PATCH", request_body='{"isRead": "yes"}')
+    assert "isRead" in "".join(wrong_in(tmp_path, changed))
+
+
+def test_parameters_of_actions_are_checked_by_their_own_type(tmp_path: Path) -> None:
+    good = '{"message": {"subject": "a"}, "comment": "b"}'
+    path = "/v1.0/me/messages/AAk/createReply"
+    assert wrong_in(tmp_path, exchange(path, method="POST", status=201, request_body=good)) == []
+    bad = good.replace('"a"', "1")
+    (found,) = wrong_in(tmp_path, exchange(path, method="POST", status=201, request_body=bad))
+    assert "subject" in found
+
+
+def test_parts_of_a_batch_are_checked_one_by_one(tmp_path: Path) -> None:
+    asked = json.dumps(
+        {"requests": [{"id": "1", "method": "GET", "url": "/me/mailFolders/inbox?$select=id"}]}
+    )
+    answer = json.dumps({"responses": [{"id": "1", "status": 200, "body": {"colour": "red"}}]})
+    batch = exchange("/v1.0/$batch", method="POST", request_body=asked, response_body=answer)
+    (found,) = wrong_in(tmp_path, batch)
+    assert "colour" in found
+
+
 def test_injected_faults_are_left_out(tmp_path: Path) -> None:
     garbage = exchange("/v1.0/me", fault="garbage", response_body="not json at all")
     assert wrong_in(tmp_path, garbage) == []

@@ -50,7 +50,8 @@ class World:
     ) -> None:
         self.seed = seed
         self.source = source or SeedSource()
-        self.request_log = request_log or RequestLog()
+        # An empty log counts as false.
+        self.request_log = RequestLog() if request_log is None else request_log
         self.keyring = keyring or KeyRing()
         self.snapshots: dict[str, bytes] = {}
         """Named snapshots; they outlive a reset."""
