@@ -72,6 +72,8 @@ class Principal:
     """When they last proved who they are; a sensitive act asks for a fresh proof (SR-57)."""
     home_tenant_id: str | None = None
     """Directory they signed in from, where it was with Microsoft."""
+    session_ends_at: datetime | None = None
+    """When this session ends even if it is used all the time (SR-52)."""
 
     def is_fresh(self, now: datetime) -> bool:
         """Whether they proved who they are a moment ago (SR-57)."""

@@ -8,6 +8,7 @@ from typing import Final
 from ostiary.core.access.model import (
     CONSOLE_PERMISSIONS,
     OPERATOR_PERMISSIONS,
+    SESSION_ABSOLUTE_LIFE,
     ConsoleSession,
     Principal,
     Role,
@@ -107,6 +108,7 @@ def _operator_principal(session: ConsoleSession, name: str) -> Principal:
         session_id=session.id,
         authenticated_at=session.authenticated_at,
         home_tenant_id=session.home_tenant_id,
+        session_ends_at=session.created_at + SESSION_ABSOLUTE_LIFE,
     )
 
 
@@ -120,4 +122,5 @@ def _admin_principal(session: ConsoleSession, member: Member) -> Principal:
         session_id=session.id,
         authenticated_at=session.authenticated_at,
         home_tenant_id=session.home_tenant_id,
+        session_ends_at=session.created_at + SESSION_ABSOLUTE_LIFE,
     )

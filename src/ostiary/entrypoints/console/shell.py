@@ -9,11 +9,11 @@ from typing import Any, Final
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
-from ostiary.core.access.model import Permission, Role
+from ostiary.core.access.model import SESSION_IDLE_LIFE, Permission, Role
 from ostiary.core.connections.freeze import Freeze
 from ostiary.core.organizations.model import Organization
 from ostiary.entrypoints.web.context import find_principal, organization_id, principal, services
-from ostiary.entrypoints.web.templates import render
+from ostiary.entrypoints.web.templates import render, sign_in_path
 
 PAGE_SIZE: Final = 50
 
@@ -71,6 +71,8 @@ async def render_console(
         is_operator=caller.role is Role.OPERATOR,
         may_manage=caller.may(Permission.CONSOLE_MANAGE),
         now=services(request).clock.now(),
+        session_seconds=seconds_left(request),
+        sign_in_again=sign_in_path(_here(request)),
         **context,
     )
 
@@ -91,8 +93,27 @@ def render_operator(
         is_operator=True,
         may_manage=False,
         now=services(request).clock.now(),
+        session_seconds=seconds_left(request),
+        sign_in_again=sign_in_path(_here(request)),
         **context,
     )
+
+
+def seconds_left(request: Request) -> int:
+    """How long the caller's session lasts if nothing is done with it from now on (SR-52)."""
+    ends_at = principal(request).session_ends_at
+    idle = SESSION_IDLE_LIFE.total_seconds()
+    if ends_at is None:
+        return int(idle)
+    left = (ends_at - services(request).clock.now()).total_seconds()
+    return max(0, int(min(idle, left)))
+
+
+def _here(request: Request) -> str | None:
+    """Where to come back to; a form that was just sent has no address of its own."""
+    if request.method not in {"GET", "HEAD"}:
+        return None
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
 def recently_signed_in(request: Request) -> bool:
