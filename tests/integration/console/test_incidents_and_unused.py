@@ -111,7 +111,7 @@ async def test_an_operator_sees_incidents_of_all_customers_and_an_admin_is_kept_
         page = await vik.open("/operator/incidents")
         assert len(rows(page)) == 4
         assert {"Harbour & Vale", "Other Company"} <= set(
-            html.fromstring(page.text).xpath("//tbody//a[@class='small']/text()")
+            html.fromstring(page.text).xpath("//tbody//td[@data-label='Customer']/a/text()")
         )
     async with open_as(harbour.session) as dana:
         assert (await dana.open("/operator/incidents")).status_code == 403

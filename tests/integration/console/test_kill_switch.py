@@ -106,3 +106,12 @@ async def test_calls_for_a_frozen_mailbox_say_so(api: httpx.AsyncClient, harbour
     await api.post("/v1/freezes", json={"scope": "instance"})
     answer = await api.get(f"/v1/connections/{harbour.connections[0].id}/folders")
     assert (answer.status_code, answer.json()["code"], answer.json()["reason"]) == (409, "frozen", "frozen")
+
+
+async def test_the_overview_says_what_is_frozen(open_as: OpenAs, running: Services, operator: Secret) -> None:
+    from ostiary.core.audit.model import SYSTEM
+
+    async with open_as(operator) as vik:
+        assert "frozen" not in text_of(await vik.open("/operator"))
+        await running.freezes.freeze(FreezeScope.INSTANCE, actor=SYSTEM)
+        assert "One thing is frozen." in text_of(await vik.open("/operator"))

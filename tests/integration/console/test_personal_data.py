@@ -52,7 +52,7 @@ async def test_an_admin_erases_a_person_only_after_typing_their_address(
         assert await is_there(running, harbour, person.id)
         receipt = text_of(await dana.send(path, {"typed": person.email.upper()}))
     assert "Erased" in receipt
-    assert "1 connections" in receipt
+    assert "connections (1)" in receipt
     assert "29 December 2026" in receipt
     assert person.email not in receipt
     assert not await is_there(running, harbour, person.id)
@@ -77,7 +77,7 @@ async def test_an_erased_mailbox_is_gone_and_its_person_stays(
     async with open_as(harbour.session) as dana:
         assert (await dana.send(path, {"typed": "somebody else"})).status_code == 400
         done = text_of(await dana.send(path, {"typed": connection.address}))
-    assert "1 connections" in done
+    assert "connections (1)" in done
     with pytest.raises(NotFound):
         await running.connections.get(connection.id, organization_id=None)
     assert (await running.connections.get(other.id, organization_id=None)).id == other.id
@@ -126,7 +126,7 @@ async def test_an_operator_erases_a_customer_and_watches_it_end(
         receipt = text_of(await vik.open(progress))
         assert (await vik.open(f"{progress}/now")).json() == {"reload": True}
         assert (await vik.open(f"/operator/erasures/{other.organization.id}")).status_code == 404
-    assert "1 organizations" in receipt
+    assert "organizations (1)" in receipt
     assert "Sealed copies in backups end with the backups." in receipt
     assert "Harbour" not in receipt
     with pytest.raises(NotFound):

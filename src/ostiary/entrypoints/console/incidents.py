@@ -14,7 +14,7 @@ from ostiary.core.connections.incidents import Incident, IncidentEnd, IncidentSu
 from ostiary.core.kernel.page import Page
 from ostiary.core.organizations.model import Organization
 from ostiary.core.reasons.explain import Explanation, explain
-from ostiary.core.reasons.model import Where
+from ostiary.core.reasons.model import Fixer, Where
 from ostiary.entrypoints.console.shell import PAGE_SIZE, render_console, render_operator
 from ostiary.entrypoints.console.words import Word
 from ostiary.entrypoints.web.context import organization_id, services
@@ -40,6 +40,7 @@ class IncidentRow:
 
     incident: Incident
     said: Explanation
+    who: str
     word: Word
     href: str
     """Where one sees more and does something."""
@@ -130,6 +131,8 @@ def _row(
     return IncidentRow(
         incident,
         said,
+        # The reader is not whose mailbox it is.
+        "The person" if said.fixer is Fixer.YOU else said.who_can_fix,
         _OPEN if incident.end is None else _ENDS[incident.end],
         href,
         organization if for_operator else None,

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request, Response
 
+from ostiary.bootstrap import credential_facts
 from ostiary.core.access.model import Permission
 from ostiary.core.connections.model import ConnectionStatus
 from ostiary.core.consent.model import ConsentState
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.ids import parse_reference
 from ostiary.core.organizations.model import MemberRole, Organization
+from ostiary.core.signin.credentials import newest
 from ostiary.core.tenants.model import BindingState
 from ostiary.entrypoints.console.health_bar import health_bar, spoken
 from ostiary.entrypoints.console.shell import render_operator
@@ -50,6 +53,9 @@ async def show_overview(request: Request) -> Response:
         statuses = await transaction.connections.count_by_status(None)
         recent = await transaction.audit.page(organization_id=None, limit=10)
         unclaimed = await transaction.consent_attempts.unclaimed(limit=20)
+        frozen = await transaction.freezes.all()
+    facts = newest(await asyncio.to_thread(credential_facts, at.settings))
+    now = at.clock.now()
     segments = health_bar(statuses, not_connected=0)[:3]
     return render_operator(
         request,
@@ -62,6 +68,8 @@ async def show_overview(request: Request) -> Response:
         segments=segments,
         spoken=spoken(segments),
         unclaimed=unclaimed,
+        frozen_count=len(frozen),
+        ending=[(fact, fact.days_left(now)) for fact in facts if fact.alarm(now) is not None],
         records=recent.items,
     )
 
