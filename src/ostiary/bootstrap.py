@@ -32,14 +32,20 @@ from ostiary.adapters.entra.client import EntraAuthorizationServer
 from ostiary.adapters.entra.clouds import Cloud, resolve_cloud
 from ostiary.adapters.ews.availability import EWSAppAvailability
 from ostiary.adapters.ews.calendar import EWSCalendarGateway
+from ostiary.adapters.ews.changes import EWSCalendarChanges, EWSMailChanges
 from ostiary.adapters.ews.mail import EWSMailGateway
 from ostiary.adapters.ews.probe import EWSMailboxProbe
 from ostiary.adapters.ews.session import EWSSession
+from ostiary.adapters.ews.streaming import EWSStreams
 from ostiary.adapters.graph.calendar import GraphCalendarGateway
+from ostiary.adapters.graph.calendar_changes import GraphCalendarChanges
+from ostiary.adapters.graph.changes import GraphMailChanges
 from ostiary.adapters.graph.client import GraphClient
 from ostiary.adapters.graph.directory import GraphTenantDirectory
 from ostiary.adapters.graph.mail import GraphMailGateway
+from ostiary.adapters.graph.notifications import read_notifications
 from ostiary.adapters.graph.probe import GraphMailboxProbe
+from ostiary.adapters.graph.subscriptions import GraphSubscriptions
 from ostiary.adapters.http_session import create_session
 from ostiary.adapters.keys.aws_kms import KMSKeyService
 from ostiary.adapters.keys.file import FileKeyService, create_key_file
@@ -50,6 +56,7 @@ from ostiary.adapters.sql.engine import create_engine, driver_url
 from ostiary.adapters.sql.feed_listener import SQLFeedSignals
 from ostiary.adapters.sql.migrate import SchemaState, downgrade, schema_state, upgrade
 from ostiary.adapters.sql.roles import EGRESS_ALL, bypasses
+from ostiary.adapters.sql.sync import CHANNEL as SYNC_CHANNEL
 from ostiary.adapters.sql.unit_of_work import SQLTransactions
 from ostiary.core.access.rate_limits import Budget, LimitedAct, RateLimits
 from ostiary.core.access.service import AccessService
@@ -99,6 +106,14 @@ from ostiary.core.signin.model import AppRegistration, RedirectAddresses, Regist
 from ostiary.core.signin.service import SignInService
 from ostiary.core.status.model import Part
 from ostiary.core.status.service import StatusHistory
+from ostiary.core.sync.following import FollowConnections
+from ostiary.core.sync.keeping import SubscriptionKeeper
+from ostiary.core.sync.model import Source, SyncSettings
+from ostiary.core.sync.notifications import NotificationInbox
+from ostiary.core.sync.ports import ChangeSource
+from ostiary.core.sync.service import SyncService
+from ostiary.core.sync.streaming import MailboxStreams, StreamHolder
+from ostiary.core.sync.subscriptions import NotificationPaths, SubscriptionGateway
 from ostiary.core.tenants.ports import TenantDirectory
 from ostiary.core.tenants.service import TenantService
 from ostiary.core.vault.limits import WrapCounter
@@ -177,6 +192,11 @@ class Services:
     export: Export
     retention: Retention
     feed: FeedService
+    sync: SyncService
+    sync_signals: SQLFeedSignals
+    subscriptions: SubscriptionKeeper
+    notifications: NotificationInbox
+    streams: StreamHolder
     mail: MailService
     mail_writing: MailWriting
     mail_sending: MailSending
@@ -212,11 +232,26 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
                 observe=_Observer(metrics),
             )
         )
-        transactions = SQLTransactions(engine, clock=clock, entropy=entropy)
+        sync_settings = _sync_settings(settings)
+        transactions = SQLTransactions(
+            engine,
+            clock=clock,
+            entropy=entropy,
+            fanouts=[FollowConnections(clock=clock, settings=sync_settings)],
+        )
         parameters = _parameters(url)
         signals = SQLFeedSignals(conninfo=parameters.conninfo, keywords=parameters.keywords)
         stack.push_async_callback(signals.close)
+        sync_signals = SQLFeedSignals(
+            conninfo=parameters.conninfo, keywords=parameters.keywords, channel=SYNC_CHANNEL
+        )
+        stack.push_async_callback(sync_signals.close)
         registrations = registrations_of(settings)
+        long_answers = await stack.enter_async_context(
+            create_session(
+                user_agent=f"ostiary/{__version__}", ca_file=settings.ca_file, connections_per_host=0
+            )
+        )
         governor = Governor(
             limits=Limits(
                 most_at_once=settings.mailbox_calls_at_once, most_calls=settings.mailbox_calls_per_10_minutes
@@ -226,7 +261,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             meter=_GovernorMeter(metrics),
         )
         stack.push_async_callback(governor.close)
-        microsoft = _microsoft(settings, session, governor, keys, clock, entropy)
+        microsoft = _microsoft(settings, session, long_answers, governor, keys, clock, entropy)
         vault = VaultService(
             keys=keys, entropy=entropy, counter=WrapCounter(transactions=transactions, clock=clock)
         )
@@ -304,6 +339,9 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             source=connections,
             watcher=MailboxWatch(usage=usage, health=connection_health),
         )
+        paths = NotificationPaths(
+            await keys.instance_key("notification paths"), public_url=settings.public_url
+        )
         yield Services(
             settings=settings,
             clock=clock,
@@ -375,6 +413,35 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             export=Export(transactions=transactions),
             retention=Retention(transactions=transactions, clock=clock),
             feed=FeedService(transactions=transactions, clock=clock, signals=signals),
+            sync=SyncService(
+                transactions=transactions,
+                clock=clock,
+                entropy=entropy,
+                mailboxes=mailboxes,
+                gateways=microsoft.changes,
+                settings=sync_settings,
+            ),
+            sync_signals=sync_signals,
+            subscriptions=SubscriptionKeeper(
+                transactions=transactions,
+                clock=clock,
+                entropy=entropy,
+                mailboxes=mailboxes,
+                gateway=microsoft.subscriptions,
+                paths=paths,
+                push=sync_settings.push,
+            ),
+            notifications=NotificationInbox(
+                transactions=transactions, clock=clock, paths=paths, read=read_notifications
+            ),
+            streams=StreamHolder(
+                transactions=transactions,
+                clock=clock,
+                entropy=entropy,
+                mailboxes=mailboxes,
+                streams=microsoft.streams,
+                most=settings.streams_per_worker,
+            ),
             mail=MailService(mailboxes=mailboxes, gateways=microsoft.mail),
             mail_writing=MailWriting(mailboxes=mailboxes, gateways=microsoft.mail),
             mail_sending=MailSending(
@@ -441,11 +508,24 @@ class _Microsoft:
     probes: Mapping[AccessMethod, MailboxProbe]
     mail: Mapping[AccessMethod, MailGateway]
     calendar: Mapping[AccessMethod, CalendarGateway]
+    changes: Mapping[tuple[AccessMethod, Source], ChangeSource]
+    subscriptions: SubscriptionGateway
+    streams: MailboxStreams
+
+
+def _sync_settings(settings: Settings) -> SyncSettings:
+    return SyncSettings(
+        push=settings.change_detection == "push",
+        poll_every=timedelta(seconds=settings.poll_seconds),
+        sweep_every=timedelta(minutes=settings.sweep_minutes),
+        backfill=timedelta(days=settings.backfill_days),
+    )
 
 
 def _microsoft(
     settings: Settings,
     session: aiohttp.ClientSession,
+    long_answers: aiohttp.ClientSession,
     governor: Governor,
     signer: Signer,
     clock: Clock,
@@ -470,6 +550,14 @@ def _microsoft(
             AccessMethod.GRAPH: GraphCalendarGateway(graph),
             AccessMethod.EWS: EWSCalendarGateway(ews),
         },
+        changes={
+            (AccessMethod.GRAPH, Source.MAIL): GraphMailChanges(graph),
+            (AccessMethod.GRAPH, Source.CALENDAR): GraphCalendarChanges(graph),
+            (AccessMethod.EWS, Source.MAIL): EWSMailChanges(ews),
+            (AccessMethod.EWS, Source.CALENDAR): EWSCalendarChanges(ews),
+        },
+        subscriptions=GraphSubscriptions(graph),
+        streams=EWSStreams(ews, long_answers, endpoint_url=cloud.ews_url),
     )
 
 

@@ -85,6 +85,12 @@ class Metrics:
             registry=self._registry,
         )
 
+        self.notifications = Counter(
+            "ostiary_notifications_total",
+            "Notifications of Microsoft Graph, by what became of them (`kept`, `dropped`, `unknown`, `failed`).",
+            ("outcome",),
+            registry=self._registry,
+        )
         self.credential_days = Gauge(
             "ostiary_credential_days_left",
             "Whole days until the app's certificate ends, by registration; negative once it has.",

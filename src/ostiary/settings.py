@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -186,6 +186,33 @@ class Settings(BaseSettings):
     )
     mail_from: str | None = Field(
         None, description="Address mails come from; required with `OSTIARY_SMTP_URL`."
+    )
+
+    change_detection: Literal["push", "poll"] = Field(
+        "push",
+        description=(
+            "`push`: Microsoft tells this instance when a mailbox changed; its public address must be reachable from "
+            "the internet. `poll`: mailboxes are read every `OSTIARY_POLL_SECONDS` instead."
+        ),
+    )
+    poll_seconds: int = Field(
+        60, ge=10, le=86_400, description="How often a mailbox is read where nobody tells that it changed."
+    )
+    sweep_minutes: int = Field(
+        360,
+        ge=5,
+        le=10_080,
+        description="How often a mailbox is read completely all the same: the proof that nothing was missed.",
+    )
+    backfill_days: int = Field(
+        90,
+        ge=0,
+        le=36_500,
+        description="How many days back the first reading of a mailbox tells of what was there. 0: of nothing that is over.",
+    )
+    sync_concurrency: int = Field(8, ge=1, le=100, description="Most mailboxes one worker reads at the same time.")
+    streams_per_worker: int = Field(
+        500, ge=1, le=5_000, description="Most EWS streams one worker holds open, one for each mailbox."
     )
 
     log_level: str = Field("INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")

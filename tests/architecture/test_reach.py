@@ -15,6 +15,7 @@ BEYOND = {
 }
 
 DECLARING = {
+    "entrypoints/site/notifications.py": "posts of all customers are kept in one transaction",
     "entrypoints/web/permissions.py": "a route, once it knows its caller",
     "entrypoints/cli/demo/command.py": "a command",
     "entrypoints/cli/doctor.py": "a command",

@@ -36,12 +36,17 @@ def payload_of(data: bytes) -> bytes | io.BytesIO:
 
 
 def create_session(
-    *, user_agent: str, ca_file: Path | None = None, observe: CallObserver | None = None
+    *,
+    user_agent: str,
+    ca_file: Path | None = None,
+    observe: CallObserver | None = None,
+    connections_per_host: int = CONNECTIONS_PER_HOST,
 ) -> aiohttp.ClientSession:
     """Return the session; the caller closes it. Must be called inside a running event loop.
 
     Args:
         ca_file: One more certificate authority to trust, beside the system's.
+        connections_per_host: 0 for answers that stay open for minutes: as many as there are.
 
     Raises:
         OSError: ``ca_file`` cannot be read.
@@ -51,7 +56,7 @@ def create_session(
     if ca_file is not None:
         context.load_verify_locations(cafile=str(ca_file))
     connector = aiohttp.TCPConnector(
-        limit=0, limit_per_host=CONNECTIONS_PER_HOST, ssl=context, ttl_dns_cache=60, keepalive_timeout=30
+        limit=0, limit_per_host=connections_per_host, ssl=context, ttl_dns_cache=60, keepalive_timeout=30
     )
     return aiohttp.ClientSession(
         connector=connector,

@@ -22,9 +22,11 @@ log = structlog.get_logger("ostiary.feed")
 
 
 class SQLFeedSignals:
-    """Listens while somebody waits. Made once per process; :meth:`close` ends it."""
+    """Listens while somebody waits. Made once per process and channel; :meth:`close` ends it."""
 
-    def __init__(self, *, conninfo: str, keywords: Mapping[str, Any]) -> None:
+    def __init__(self, *, conninfo: str, keywords: Mapping[str, Any], channel: str = CHANNEL) -> None:
+        """``channel`` is what PostgreSQL announces on; its messages are what :meth:`listen` is asked for."""
+        self._channel = channel
         self._conninfo = conninfo
         self._keywords = dict(keywords)
         self._waiting: dict[str, set[asyncio.Event]] = {}
@@ -63,7 +65,7 @@ class SQLFeedSignals:
                     self._conninfo, autocommit=True, **self._keywords
                 )
                 async with connection:
-                    await connection.execute(f"LISTEN {CHANNEL}")
+                    await connection.execute(f"LISTEN {self._channel}")
                     # What was announced before this moment was heard by nobody.
                     self._wake_all()
                     while True:

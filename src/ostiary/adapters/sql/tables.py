@@ -24,6 +24,7 @@ from ostiary.adapters.sql import (
     rate_limits,
     signin,
     status,
+    sync_tables,
     tenants,
     trust_sessions,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "rate_limits",
     "signin",
     "status",
+    "sync_tables",
     "tenants",
     "trust_sessions",
 ]

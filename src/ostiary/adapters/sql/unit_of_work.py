@@ -25,6 +25,7 @@ from ostiary.adapters.sql.connect_sessions import SQLConnectSessionStore
 from ostiary.adapters.sql.connection_tokens import SQLAccessTokenStore, SQLRefreshLease, SQLRefreshTokenStore
 from ostiary.adapters.sql.connections import SQLConnectionStore
 from ostiary.adapters.sql.consent import SQLAdminConsentLinkStore, SQLConsentAttemptStore, SQLConsentStore
+from ostiary.adapters.sql.coverage import SQLCoverageStore
 from ostiary.adapters.sql.feed import SQLFeed
 from ostiary.adapters.sql.figures import SQLFigures
 from ostiary.adapters.sql.freezes import SQLFreezeStore
@@ -46,6 +47,8 @@ from ostiary.adapters.sql.roster import SQLRoster
 from ostiary.adapters.sql.sealed_tokens import SQLSealedTokenStore
 from ostiary.adapters.sql.signin import SQLAuthorizationRequestStore
 from ostiary.adapters.sql.status import SQLStatusStore
+from ostiary.adapters.sql.subscriptions import SQLSubscriptionStore
+from ostiary.adapters.sql.sync import SQLSyncStore
 from ostiary.adapters.sql.tenants import SQLTenantStore
 from ostiary.adapters.sql.trust_sessions import SQLTenantConnections, SQLTrustSessionStore
 from ostiary.core.feed.model import FeedEvent
@@ -89,6 +92,18 @@ class UnitOfWork:
     @property
     def feed(self) -> SQLFeed:
         return self._feed
+
+    @property
+    def sync(self) -> SQLSyncStore:
+        return SQLSyncStore(self._connection)
+
+    @property
+    def subscriptions(self) -> SQLSubscriptionStore:
+        return SQLSubscriptionStore(self._connection)
+
+    @property
+    def coverage(self) -> SQLCoverageStore:
+        return SQLCoverageStore(self._connection)
 
     @property
     def audit(self) -> SQLAuditTrail:

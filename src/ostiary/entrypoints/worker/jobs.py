@@ -13,6 +13,8 @@ from ostiary.core.connections.idle import RETIRE_JOB
 from ostiary.core.feed.service import TRIM_JOB
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.organizations.service import LICENCES_GIVEN_JOB, LICENCES_TAKEN_JOB
+from ostiary.core.sync.keeping import AUDIT_JOB, KEEP_JOB
+from ostiary.core.sync.service import PURGE_JOB, SEED_JOB
 from ostiary.entrypoints.worker.audit import seal_audit
 from ostiary.entrypoints.worker.credentials import watch_credentials
 from ostiary.entrypoints.worker.keys import rotate_due_keys
@@ -111,6 +113,10 @@ JOBS: Final[tuple[Job, ...]] = (
         lambda services, given: services.connections.recheck_waiting(given["organization_id"]),
     ),
     Job("credentials.watch", lambda services, _: watch_credentials(services), "41 6 * * *"),
+    Job(KEEP_JOB, lambda services, _: services.subscriptions.keep(), "* * * * *"),
+    Job(AUDIT_JOB, lambda services, _: services.subscriptions.audit(), "11 * * * *"),
+    Job(SEED_JOB, lambda services, _: services.sync.seed(), "*/10 * * * *"),
+    Job(PURGE_JOB, lambda services, _: services.sync.purge(), "19 * * * *"),
     Job(TRIM_JOB, lambda services, _: services.feed.trim(), "29 * * * *"),
     Job("governor.forget", lambda services, _: services.governor.forget(), "11 3 * * *"),
     Job("keys.rotate_due", lambda services, _: rotate_due_keys(services), "11 5 * * *"),

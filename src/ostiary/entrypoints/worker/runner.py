@@ -19,6 +19,7 @@ from procrastinate.exceptions import ConnectorException
 from ostiary.bootstrap import Services
 from ostiary.core.kernel.errors import TemporarilyUnavailable, Throttled
 from ostiary.core.kernel.reach import Duty, declared, instance_wide
+from ostiary.entrypoints.worker.following import following
 from ostiary.entrypoints.worker.jobs import JOBS, Job
 from ostiary.entrypoints.worker.retries import RetryWhereWaitingHelps
 
@@ -65,6 +66,14 @@ class Worker:
         Args:
             until_idle: Return once no job is due; for tests and the demo.
         """
+        async with contextlib.AsyncExitStack() as stack:
+            # Everything a worker does is the vendor's own work, whichever process it runs in (SR-64).
+            stack.enter_context(declared(instance_wide(Duty.WORKER)))
+            if not until_idle:
+                await stack.enter_async_context(following(self._services))
+            await self._run(until_idle=until_idle)
+
+    async def _run(self, *, until_idle: bool) -> None:
         while True:
             try:
                 # Jobs are the vendor's own work, whichever process they run in (SR-64).

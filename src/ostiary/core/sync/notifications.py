@@ -1,0 +1,225 @@
+"""What Microsoft Graph posts to us: checked, kept durably, answered; reading comes later.
+
+A notification proves nothing and carries nothing that is believed: it only says which mailbox to read (SR-87).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from ostiary.core.kernel.clock import Clock
+from ostiary.core.kernel.transactions import Transactions
+from ostiary.core.sync.model import Source
+from ostiary.core.sync.ports import SyncTransaction
+from ostiary.core.sync.subscriptions import (
+    CREATING_LIFE,
+    NotificationPaths,
+    Subscription,
+    SubscriptionState,
+    state_hash,
+)
+
+MOST_ITEMS: Final = 1_000
+"""Microsoft batches by the hundred at most; what is more is dropped, and a full reading asked for (SR-89)."""
+
+MOST_TOKEN_CHARACTERS: Final = 2_048
+"""Of the word that a handshake echoes (SR-84)."""
+
+_REMEMBERED: Final = 20_000
+_REMEMBERED_FOR: Final = timedelta(seconds=30)
+
+
+class LifecycleEvent(StrEnum):
+    """What Microsoft says of a subscription itself."""
+
+    REAUTHORIZATION_REQUIRED = "reauthorizationRequired"
+    SUBSCRIPTION_REMOVED = "subscriptionRemoved"
+    MISSED = "missed"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One notification as it was posted: nothing of it is verified."""
+
+    subscription_id: str
+    client_state: str
+    tenant_id: str
+    item_id: str | None = None
+    lifecycle: LifecycleEvent | None = None
+    is_event: bool | None = None
+    """Whether it speaks of a calendar event; None where it does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostedNotices:
+    """What one post held."""
+
+    notices: tuple[Notice, ...]
+    unreadable_count: int = 0
+    is_cut: bool = False
+    """It held more than is taken: what the rest said is found by reading everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one post."""
+
+    kept_count: int
+    dropped_count: int
+
+
+class UnknownPath(Exception):
+    """Nobody was given this address."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    marks: dict[tuple[str, Source], set[str] | None]
+    renew: set[str]
+    lost: set[str]
+    done: asyncio.Future[None]
+
+
+class NotificationInbox:
+    """Takes what Microsoft posts. Posts that come at the same time are kept in one transaction."""
+
+    def __init__(
+        self,
+        *,
+        transactions: Transactions[SyncTransaction],
+        clock: Clock,
+        paths: NotificationPaths,
+        read: Callable[[bytes], PostedNotices],
+    ) -> None:
+        """``read`` takes a post apart; it gets bytes of a stranger."""
+        self._read = read
+        self._transactions = transactions
+        self._clock = clock
+        self._paths = paths
+        self._known: OrderedDict[str, tuple[Subscription, datetime]] = OrderedDict()
+        self._waiting: _Batch | None = None
+        self._writing: asyncio.Task[None] | None = None
+
+    async def may_echo(self, segment: str) -> bool:
+        """Whether a handshake for this path is expected: only while its subscription is being made (SR-84)."""
+        subscription_id = self._paths.subscription_id(segment)
+        if subscription_id is None:
+            return False
+        async with self._transactions() as tx:
+            found = await tx.subscriptions.find(subscription_id)
+        return (
+            found is not None
+            and found.state is SubscriptionState.CREATING
+            and self._clock.now() - found.created_at < CREATING_LIFE
+        )
+
+    async def take(self, segment: str, body: bytes) -> Receipt:
+        """Keep what a post says; return only once it is durable (SR-85).
+
+        What is not of this path's subscription is dropped and counted, and whoever posted learns nothing of that.
+
+        Raises:
+            UnknownPath: The path is none that we gave out, or its subscription is gone.
+        """
+        subscription_id = self._paths.subscription_id(segment)
+        subscription = None if subscription_id is None else await self._find(subscription_id)
+        if subscription is None:
+            raise UnknownPath
+        posted = self._read(body)
+        good = [notice for notice in posted.notices if _fits(notice, subscription)]
+        if good:
+            await self._keep(subscription, good, is_cut=posted.is_cut)
+        dropped = len(posted.notices) - len(good) + posted.unreadable_count
+        return Receipt(kept_count=len(good), dropped_count=dropped)
+
+    async def _keep(self, subscription: Subscription, notices: Sequence[Notice], *, is_cut: bool) -> None:
+        batch = self._waiting
+        if batch is None:
+            batch = self._waiting = _Batch({}, set(), set(), asyncio.get_running_loop().create_future())
+        source = (subscription.connection_id, subscription.source)
+        for notice in notices:
+            match notice.lifecycle:
+                case LifecycleEvent.REAUTHORIZATION_REQUIRED:
+                    batch.renew.add(subscription.id)
+                case LifecycleEvent.SUBSCRIPTION_REMOVED:
+                    batch.lost.add(subscription.id)
+                    batch.marks[source] = None
+                case LifecycleEvent.MISSED:
+                    batch.marks[source] = None
+                case None:
+                    _add(batch.marks, source, None if is_cut else notice.item_id)
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write(), name="notifications")
+        await asyncio.shield(batch.done)
+
+    async def _write(self) -> None:
+        """Write batch after batch: while one is being committed the next one gathers."""
+        while self._waiting is not None:
+            batch, self._waiting = self._waiting, None
+            try:
+                await self._commit(batch)
+            except Exception as error:
+                # Whoever posted is told to post again, whatever it was.
+                batch.done.set_exception(error)
+                # Looked at here, because every poster may have hung up before.
+                batch.done.exception()
+            else:
+                batch.done.set_result(None)
+
+    async def _commit(self, batch: _Batch) -> None:
+        now = self._clock.now()
+        async with self._transactions() as tx:
+            for subscription_id in sorted(batch.lost):
+                await tx.subscriptions.remove(subscription_id)
+                self._known.pop(subscription_id, None)
+            if batch.renew:
+                await tx.subscriptions.bring_forward(sorted(batch.renew), to=now)
+            await tx.sync.mark(batch.marks, now=now)
+
+    async def _find(self, subscription_id: str) -> Subscription | None:
+        now = self._clock.now()
+        remembered = self._known.get(subscription_id)
+        if remembered is not None and now - remembered[1] < _REMEMBERED_FOR:
+            return remembered[0]
+        async with self._transactions() as tx:
+            found = await tx.subscriptions.find(subscription_id)
+        if found is None:
+            self._known.pop(subscription_id, None)
+            return None
+        if found.microsoft_id is not None:
+            self._known[subscription_id] = (found, now)
+            self._known.move_to_end(subscription_id)
+            while len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        return found
+
+
+def _add(
+    marks: dict[tuple[str, Source], set[str] | None], source: tuple[str, Source], item_id: str | None
+) -> None:
+    if item_id is None:
+        marks[source] = None
+        return
+    items = marks.setdefault(source, set())
+    if items is not None:
+        items.add(item_id)
+
+
+def _fits(notice: Notice, subscription: Subscription) -> bool:
+    """Whether a notification is of this subscription: its secret, its id, its tenant, its kind (SR-83)."""
+    is_ours = hmac.compare_digest(state_hash(notice.client_state), subscription.client_state_hash)
+    # While a subscription is being made its id is not known here yet; the secret decides alone then.
+    same_id = subscription.microsoft_id is None or hmac.compare_digest(
+        notice.subscription_id.lower().encode(), subscription.microsoft_id.lower().encode()
+    )
+    same_tenant = notice.tenant_id.lower() == subscription.tenant_id.lower()
+    is_calendar = subscription.source is Source.CALENDAR
+    same_kind = notice.is_event is None or notice.is_event is is_calendar
+    return is_ours and same_id and same_tenant and same_kind
