@@ -58,17 +58,19 @@ from ostiary.adapters.sql.migrate import SchemaState, downgrade, schema_state, u
 from ostiary.adapters.sql.roles import EGRESS_ALL, bypasses
 from ostiary.adapters.sql.sync import CHANNEL as SYNC_CHANNEL
 from ostiary.adapters.sql.unit_of_work import SQLTransactions
+from ostiary.core.access.bulk_reads import BULK_READ_WRITERS, INSTANCE, BulkReads, Ceilings, Level
 from ostiary.core.access.rate_limits import Budget, LimitedAct, RateLimits
 from ostiary.core.access.service import AccessService
 from ostiary.core.approvals.mails import APPROVAL_WRITERS
 from ostiary.core.approvals.service import ApprovalService
+from ostiary.core.audit.model import SYSTEM
 from ostiary.core.audit.service import AuditService
 from ostiary.core.calendar.ports import CalendarGateway
 from ostiary.core.calendar.service import CalendarService
 from ostiary.core.connections.digest import DIGEST_WRITERS, WeeklyDigest
 from ostiary.core.connections.erase import Erasure
 from ostiary.core.connections.export import Export
-from ostiary.core.connections.freeze import Freezes
+from ostiary.core.connections.freeze import Freezes, FreezeScope
 from ostiary.core.connections.health import ConnectionHealth
 from ostiary.core.connections.idle import IDLE_WRITERS, IdleGrants
 from ostiary.core.connections.incident_mails import INCIDENT_WRITERS
@@ -181,6 +183,7 @@ class Services:
     connections: ConnectionService
     connection_health: ConnectionHealth
     incidents: Incidents
+    bulk_reads: BulkReads
     idle_grants: IdleGrants
     trust: TrustService
     permission_usage: PermissionUsage
@@ -322,6 +325,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
                 **INCIDENT_WRITERS,
                 **DIGEST_WRITERS,
                 **IDLE_WRITERS,
+                **BULK_READ_WRITERS,
             },
             mailer=_mailer(settings, clock),
         )
@@ -388,6 +392,17 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             connections=connections,
             connection_health=connection_health,
             incidents=incidents,
+            bulk_reads=BulkReads(
+                transactions=transactions,
+                clock=clock,
+                notices=notices,
+                ceilings=Ceilings(
+                    settings.bulk_read_ceiling_key, settings.bulk_read_ceiling, settings.bulk_read_action
+                ),
+                vendor=Correspondent(settings.vendor_help_email, settings.vendor_name),
+                freeze=lambda note: freezes.freeze(FreezeScope.INSTANCE, note=note, actor=SYSTEM),
+                alarmed=_BulkReadAlarm(metrics),
+            ),
             idle_grants=IdleGrants(
                 transactions=transactions,
                 clock=clock,
@@ -807,6 +822,18 @@ def _parameters(url: str) -> DatabaseParameters:
 async def _ping(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         await connection.execute(text("SELECT 1"))
+
+
+class _BulkReadAlarm:
+    """Says in log and metrics that somebody reads far more than usual."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def __call__(self, subject: str, level: Level) -> None:
+        kind = INSTANCE if subject == INSTANCE else "key"
+        self._metrics.bulk_read_alarms.labels(kind, level.name.lower()).inc()
+        log.error("unusual mailbox reads", subject=subject, level=level.name.lower())
 
 
 class _Observer:

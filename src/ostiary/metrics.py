@@ -20,6 +20,12 @@ class Metrics:
             "Days since the oldest current key-encryption key was first used; looked at daily.",
             registry=self._registry,
         )
+        self.bulk_read_alarms = Counter(
+            "ostiary_bulk_read_alarms_total",
+            "Hours in which a key or the instance read mailboxes unusually often, or to its ceiling.",
+            ("subject", "level"),
+            registry=self._registry,
+        )
         self.requests = Counter(
             "ostiary_http_requests_total",
             "HTTP requests answered, by route template and status.",

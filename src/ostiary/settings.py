@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from ostiary.core.access.bulk_reads import CeilingAction
+
 
 class Profile(StrEnum):
     """How strict start-up is."""
@@ -217,6 +219,19 @@ class Settings(BaseSettings):
 
     log_level: str = Field("INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
     log_format: str = Field("json", description="`json` for machines, `text` for people.")
+    bulk_read_ceiling_key: int = Field(
+        50_000, ge=1, description="Most API calls that read mailboxes, in one hour with one key."
+    )
+    bulk_read_ceiling: int = Field(
+        200_000, ge=1, description="Most API calls that read mailboxes, in one hour with all keys together."
+    )
+    bulk_read_action: CeilingAction = Field(
+        CeilingAction.STOP,
+        description=(
+            "What happens at these ceilings besides the alarm: `alert` nothing, `stop` no more reads in that hour, "
+            "`freeze` the kill switch for everything."
+        ),
+    )
     idle_days: int = Field(
         90,
         ge=0,

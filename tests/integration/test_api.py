@@ -22,6 +22,7 @@ from ostiary.adapters.memory.calendar import MemoryCalendarGateway
 from ostiary.adapters.memory.mail import MemoryMailGateway
 from ostiary.adapters.sql.idempotency import SQLIdempotencyStore
 from ostiary.bootstrap import Services, application
+from ostiary.core.access.bulk_reads import CeilingAction, Ceilings
 from ostiary.core.access.model import API_PERMISSIONS, Permission, Principal, Role
 from ostiary.core.approvals.model import ApprovalRequest, ApprovalRequestState
 from ostiary.core.audit.model import SYSTEM
@@ -792,3 +793,21 @@ async def test_log_line_of_a_call_names_request_and_connection_but_no_content(ap
 async def test_unknown_path_and_wrong_method_are_problems_too(api: API) -> None:
     assert_problem(await api.client.get("/v1/nothing"), 404, "not_found")
     assert_problem(await api.client.delete("/v1/organizations"), 405, "method_not_allowed")
+
+
+# -- bulk reads ------------------------------------------------------------------------------------------------
+
+
+async def test_reading_mailboxes_is_counted_and_stopped_at_the_ceiling(
+    api: API, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = await api.connection()
+    monkeypatch.setattr(api.services.bulk_reads, "_ceilings", Ceilings(20, 1000, CeilingAction.STOP))
+    codes = [(await api.client.get(f"/v1/connections/{connection}/messages")).status_code for _ in range(21)]
+    assert codes[:19] == [200] * 19
+    assert codes[19:] == [429, 429]
+    # Only reading is stopped.
+    assert (await api.client.get(f"/v1/connections/{connection}")).status_code == 200
+    assert (
+        b'ostiary_bulk_read_alarms_total{level="ceiling",subject="key"} 1.0' in api.services.metrics.render()
+    )

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
     from tests.unit.connections.conftest import World
 
-ABOUT_NOBODY = frozenset({"api_keys", "operators", "idempotency_keys", "rate_limits", "status_days"})
+ABOUT_NOBODY = frozenset(
+    {"api_keys", "operators", "idempotency_keys", "rate_limits", "read_counts", "status_days"}
+)
 """Tables of the instance itself; answers kept for repeated API calls are gone after a day."""
 
 

@@ -38,6 +38,7 @@ SHARED: Final = {
     "idempotency_keys": "belong to an API key of the vendor",
     "operators": "the vendor's own people",
     "rate_limits": "keyed hashes of who tried; nothing else",
+    "read_counts": "counts by API key and hour; of nobody's mailbox",
     "status_days": "counts by day and part; of nobody",
 }
 """Tables that belong to no organization, and why that is right."""

@@ -41,6 +41,7 @@ from ostiary.adapters.sql.organizations import SQLMemberStore, SQLOrganizationSt
 from ostiary.adapters.sql.permission_uses import SQLPermissionUseStore
 from ostiary.adapters.sql.personal_records import SQLRecordEraser, SQLRecordReader
 from ostiary.adapters.sql.rate_limits import SQLRateLimitStore
+from ostiary.adapters.sql.read_counts import SQLReadCountStore
 from ostiary.adapters.sql.retention import SQLRetentionStore
 from ostiary.adapters.sql.roles import take_on
 from ostiary.adapters.sql.roster import SQLRoster
@@ -204,6 +205,10 @@ class UnitOfWork:
     @property
     def refresh_leases(self) -> SQLRefreshLease:
         return SQLRefreshLease(self._connection)
+
+    @property
+    def read_counts(self) -> SQLReadCountStore:
+        return SQLReadCountStore(self._connection)
 
     @property
     def idle(self) -> SQLIdleStore:

@@ -36,6 +36,7 @@ class NoticeKind(StrEnum):
     APPROVED_SECURITY = "approved_security"
     APPROVAL_RECORD = "approval_record"
     SIGN_IN_AGAIN = "sign_in_again"
+    BULK_READ = "bulk_read"
     IDLE = "idle"
     IDLE_ENDED = "idle_ended"
     TROUBLE = "trouble"

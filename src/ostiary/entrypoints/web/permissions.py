@@ -60,6 +60,8 @@ class Requirement:
             if not caller.may(self.permission):
                 await services(request).access.record_denial(caller, self.permission, actor=actor(request))
                 raise PermissionDenied("You are signed in, but this isn’t yours to see or change.")
+            if self.permission is Permission.API_MAILBOX_READ:
+                await services(request).bulk_reads.count(caller.id, name=caller.name)
         if self.form and request.method not in SAFE_METHODS:
             await verify_form(request)
         if self.fresh and caller is not None and not caller.is_fresh(services(request).clock.now()):

@@ -106,6 +106,7 @@ JOBS: Final[tuple[Job, ...]] = (
         lambda services, _: services.connections.confirmation.expire_unconfirmed(),
         "* * * * *",
     ),
+    Job("reads.forget", lambda services, _: services.bulk_reads.forget(), "29 4 * * *"),
     Job(RETIRE_JOB, lambda services, _: services.idle_grants.retire(), "19 4 * * *"),
     Job("connections.refresh_idle", lambda services, _: services.connections.refresh_idle(), "23 * * * *"),
     Job(
