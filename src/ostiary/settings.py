@@ -212,7 +212,9 @@ class Settings(BaseSettings):
         le=36_500,
         description="How many days back the first reading of a mailbox tells of what was there. 0: of nothing that is over.",
     )
-    sync_concurrency: int = Field(8, ge=1, le=100, description="Most mailboxes one worker reads at the same time.")
+    sync_concurrency: int = Field(
+        8, ge=1, le=100, description="Most mailboxes one worker reads at the same time."
+    )
     streams_per_worker: int = Field(
         500, ge=1, le=5_000, description="Most EWS streams one worker holds open, one for each mailbox."
     )
@@ -298,6 +300,12 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _require_credentials(self) -> Self:
         problems: list[str] = []
+        if (
+            self.ews_app_client_id is not None
+            and self.ews_app_client_id.lower() == self.app_client_id.lower()
+        ):
+            # Consent is given to a client ID: two registrations that share one would share it unseen (SR-7).
+            problems.append("OSTIARY_EWS_APP_CLIENT_ID must be another registration’s, or empty")
         for prefix in ("app", "ews_app"):
             if prefix == "ews_app" and self.ews_app_client_id is None:
                 continue

@@ -102,3 +102,9 @@ def test_no_settings_show_a_secret_when_printed() -> None:
     assert CANARY not in repr(settings)
     assert CANARY not in str(settings.model_dump())
     assert CANARY not in settings.model_dump_json()
+
+
+def test_one_client_id_is_one_registration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OSTIARY_EWS_APP_CLIENT_ID", load_settings().app_client_id.upper())
+    with pytest.raises(SettingsError, match="OSTIARY_EWS_APP_CLIENT_ID"):
+        load_settings()
