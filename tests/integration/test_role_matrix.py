@@ -55,6 +55,7 @@ MISSING: Ids = {
     "event_id": "none",
     "attachment_id": "none",
     "secret": "0" * 43,
+    "segment": "0" * 43,
     "name": "app.css",
 }
 
