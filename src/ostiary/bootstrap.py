@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
@@ -17,6 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ostiary import __version__
+from ostiary.adapters.delivery.post import HTTPWebhookPost
 from ostiary.adapters.entra.assertion import (
     Certificate,
     CertificatePair,
@@ -121,6 +124,13 @@ from ostiary.core.tenants.service import TenantService
 from ostiary.core.vault.limits import WrapCounter
 from ostiary.core.vault.ports import KeyService
 from ostiary.core.vault.service import VaultService
+from ostiary.core.webhooks.deliveries import WebhookDeliveries
+from ostiary.core.webhooks.destination import EgressRules
+from ostiary.core.webhooks.endpoints import WebhookEndpoints
+from ostiary.core.webhooks.fanout import WebhookFanout
+from ostiary.core.webhooks.ports import WebhookPost
+from ostiary.core.webhooks.sending import WebhookSender
+from ostiary.core.webhooks.signature import SigningSecrets
 from ostiary.health import Health
 from ostiary.metrics import Metrics
 from ostiary.settings import KeyBackEnd, Profile, Settings
@@ -143,6 +153,7 @@ __all__ = [
     "schema_state",
     "upgrade",
     "weak_durability",
+    "webhook_sender",
 ]
 
 
@@ -155,6 +166,15 @@ class DatabaseParameters:
 
     def __repr__(self) -> str:
         return "DatabaseParameters(‹secret›)"
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookServices:
+    """Everything about webhooks to the vendor."""
+
+    endpoints: WebhookEndpoints
+    deliveries: WebhookDeliveries
+    sender: WebhookSender
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +210,7 @@ class Services:
     weekly_digest: WeeklyDigest
     freezes: Freezes
     governor: Governor
+    webhooks: WebhookServices
     key_rotation: KeyRotation
     erasure: Erasure
     export: Export
@@ -240,7 +261,10 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             engine,
             clock=clock,
             entropy=entropy,
-            fanouts=[FollowConnections(clock=clock, settings=sync_settings)],
+            fanouts=[
+                FollowConnections(clock=clock, settings=sync_settings),
+                WebhookFanout(clock=clock),
+            ],
         )
         parameters = _parameters(url)
         signals = SQLFeedSignals(conninfo=parameters.conninfo, keywords=parameters.keywords)
@@ -346,6 +370,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
         paths = NotificationPaths(
             await keys.instance_key("notification paths"), public_url=settings.public_url
         )
+        post = await stack.enter_async_context(_webhook_post(settings))
         yield Services(
             settings=settings,
             clock=clock,
@@ -421,6 +446,16 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             ),
             permission_usage=usage,
             governor=governor,
+            webhooks=_webhooks(
+                settings,
+                await keys.instance_key("webhook secrets"),
+                transactions,
+                post,
+                signals,
+                metrics,
+                clock,
+                entropy,
+            ),
             weekly_digest=WeeklyDigest(transactions=transactions, clock=clock, notices=notices, usage=usage),
             freezes=freezes,
             key_rotation=KeyRotation(transactions=transactions, keys=keys, vault=vault, clock=clock),
@@ -632,6 +667,88 @@ def _vendor(settings: Settings, registrations: Registrations) -> Vendor:
         app_url=settings.vendor_app_url,
         console_url=settings.effective_console_url.rstrip("/"),
     )
+
+
+@asynccontextmanager
+async def webhook_sender(settings: Settings) -> AsyncGenerator[WebhookSender]:
+    """Open what sends webhooks, and nothing else: without the vault, and with no way to Microsoft (SR-79).
+
+    Raises:
+        Misconfigured: No file with the signing key, or the database's schema is not fit to start with.
+    """
+    if settings.webhook_signing_key_file is None:
+        raise Misconfigured(
+            "A sender of its own needs OSTIARY_WEBHOOK_SIGNING_KEY_FILE; without it workers send webhooks."
+        )
+    clock, entropy, metrics = SystemClock(), SystemEntropy(), Metrics()
+    async with AsyncExitStack() as stack:
+        addresses = await stack.enter_async_context(database_addresses(settings))
+        await _require_schema(settings, addresses.owner)
+        engine = create_engine(addresses.service, pool_size=settings.database_pool_size)
+        stack.push_async_callback(engine.dispose)
+        await _require_confined_login(settings, engine)
+        parameters = _parameters(addresses.service)
+        signals = SQLFeedSignals(conninfo=parameters.conninfo, keywords=parameters.keywords)
+        stack.push_async_callback(signals.close)
+        post = await stack.enter_async_context(_webhook_post(settings))
+        transactions = SQLTransactions(engine, clock=clock, entropy=entropy)
+        yield _webhooks(settings, b"", transactions, post, signals, metrics, clock, entropy).sender
+
+
+def _webhooks(
+    settings: Settings,
+    derived_key: bytes,
+    transactions: SQLTransactions,
+    post: WebhookPost,
+    signals: SQLFeedSignals,
+    metrics: Metrics,
+    clock: Clock,
+    entropy: Entropy,
+) -> WebhookServices:
+    secrets = SigningSecrets(_signing_key(settings.webhook_signing_key_file) or derived_key)
+    rules = _egress_rules(settings)
+    return WebhookServices(
+        endpoints=WebhookEndpoints(
+            transactions=transactions, clock=clock, entropy=entropy, secrets=secrets, rules=rules, post=post
+        ),
+        deliveries=WebhookDeliveries(transactions=transactions, clock=clock),
+        sender=WebhookSender(
+            transactions=transactions,
+            clock=clock,
+            secrets=secrets,
+            rules=rules,
+            post=post,
+            signals=signals,
+            meter=_DeliveryMeter(metrics),
+        ),
+    )
+
+
+def _webhook_post(settings: Settings) -> HTTPWebhookPost:
+    return HTTPWebhookPost(
+        _egress_rules(settings), user_agent=f"ostiary/{__version__}", ca_file=settings.ca_file
+    )
+
+
+def _egress_rules(settings: Settings) -> EgressRules:
+    own = (settings.public_url, settings.effective_console_url)
+    return EgressRules(
+        ports=frozenset(settings.webhook_ports),
+        own_hosts=frozenset(host.lower() for url in own if (host := urlsplit(url).hostname)),
+        allow_private=settings.webhook_private_destinations,
+    )
+
+
+def _signing_key(file: Path | None) -> bytes | None:
+    if file is None:
+        return None
+    try:
+        key = base64.b64decode(file.read_text("ascii").strip(), validate=True)
+    except (OSError, ValueError) as error:
+        raise Misconfigured(f"{file} does not hold a key in base64.") from error
+    if len(key) != 32:
+        raise Misconfigured(f"{file} has to hold 32 bytes in base64.")
+    return key
 
 
 def _mailer(settings: Settings, clock: Clock) -> SMTPMailer | None:
@@ -847,6 +964,20 @@ class _Observer:
         label = "error" if status is None else f"{status // 100}xx"
         self._metrics.microsoft_requests.labels(service, label).inc()
         self._metrics.microsoft_seconds.labels(service).observe(seconds)
+
+
+class _DeliveryMeter:
+    """Counts attempts to deliver webhooks."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def attempted(self, *, outcome: str, seconds: float) -> None:
+        self._metrics.webhook_attempts.labels(outcome).inc()
+        self._metrics.webhook_seconds.observe(seconds)
+
+    def waited(self, *, seconds: float) -> None:
+        self._metrics.webhook_wait_seconds.observe(seconds)
 
 
 class _GovernorMeter:

@@ -71,6 +71,24 @@ class Metrics:
             ("method",),
             registry=self._registry,
         )
+        self.webhook_attempts = Counter(
+            "ostiary_webhook_attempts_total",
+            "Attempts to deliver a webhook, by outcome (`delivered`, `failed`: tried again later, `dead`: given up).",
+            ("outcome",),
+            registry=self._registry,
+        )
+        self.webhook_seconds = Histogram(
+            "ostiary_webhook_attempt_seconds",
+            "Time an attempt took.",
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self.webhook_wait_seconds = Histogram(
+            "ostiary_webhook_wait_seconds",
+            "Time from an event to the first attempt to deliver it.",
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
         self.jobs = Counter(
             "ostiary_jobs_total",
             "Jobs run by this worker, by name and outcome (`done`, `retried`, `failed`).",

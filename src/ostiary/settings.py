@@ -58,6 +58,21 @@ class Settings(BaseSettings):
     )
     database_pool_size: int = Field(10, ge=2, le=100, description="Most database connections per process.")
 
+    webhook_ports: tuple[int, ...] = Field(
+        (443,), description="Ports that webhook endpoints may use, as a JSON list."
+    )
+    webhook_private_destinations: bool = Field(
+        False,
+        description="Let webhooks go to plain http and to private networks. For development only.",
+    )
+    webhook_signing_key_file: Path | None = Field(
+        None,
+        description="File with 32 random bytes in base64 that signing secrets are derived from. Empty derives them from the "
+        "key service. A process of `ostiary sender` with this file needs no other key.",
+    )
+    worker_sends_webhooks: bool = Field(
+        True, description="Whether workers send webhooks, too. Off where `ostiary sender` runs by itself."
+    )
     mailbox_calls_at_once: int = Field(
         4,
         ge=1,
@@ -377,6 +392,8 @@ class Settings(BaseSettings):
         for name in ("login_url", "graph_url", "ews_url", "ca_file"):
             if getattr(self, name) is not None:
                 problems.append(f"OSTIARY_{name.upper()} is for development only")
+        if self.webhook_private_destinations:
+            problems.append("OSTIARY_WEBHOOK_PRIVATE_DESTINATIONS is for development only")
         if self.database_url is None:
             problems.append("OSTIARY_DATABASE_URL is required")
         if self.key_service is KeyBackEnd.FILE and self.key_file is None:

@@ -21,8 +21,10 @@ DECLARING = {
     "entrypoints/cli/doctor.py": "a command",
     "entrypoints/cli/runtime.py": "a command",
     "entrypoints/cli/serve.py": "the process itself; each request begins with nothing",
+    "entrypoints/cli/sender.py": "the process itself",
     "entrypoints/cli/worker.py": "the process itself",
     "entrypoints/worker/runner.py": "every job",
+    "entrypoints/worker/sender.py": "webhooks of every customer",
 }
 
 USING_MAILBOXES = {

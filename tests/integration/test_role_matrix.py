@@ -51,6 +51,8 @@ MISSING: Ids = {
     "registration_id": "main",
     "key_id": "key_00000000000000000000000000",
     "operator_id": "opr_00000000000000000000000000",
+    "endpoint_id": "whe_00000000000000000000000000",
+    "delivery_id": "whd_00000000000000000000000000000000",
     "message_id": "none",
     "event_id": "none",
     "attachment_id": "none",

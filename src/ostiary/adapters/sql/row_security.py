@@ -40,6 +40,7 @@ SHARED: Final = {
     "rate_limits": "keyed hashes of who tried; nothing else",
     "read_counts": "counts by API key and hour; of nobody's mailbox",
     "status_days": "counts by day and part; of nobody",
+    "webhook_endpoints": "the vendor's own addresses",
 }
 """Tables that belong to no organization, and why that is right."""
 

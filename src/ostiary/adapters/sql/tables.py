@@ -28,6 +28,7 @@ from ostiary.adapters.sql import (
     sync_tables,
     tenants,
     trust_sessions,
+    webhooks,
 )
 from ostiary.adapters.sql.schema import metadata
 
@@ -60,4 +61,5 @@ __all__ = [
     "sync_tables",
     "tenants",
     "trust_sessions",
+    "webhooks",
 ]

@@ -52,6 +52,7 @@ from ostiary.adapters.sql.subscriptions import SQLSubscriptionStore
 from ostiary.adapters.sql.sync import SQLSyncStore
 from ostiary.adapters.sql.tenants import SQLTenantStore
 from ostiary.adapters.sql.trust_sessions import SQLTenantConnections, SQLTrustSessionStore
+from ostiary.adapters.sql.webhooks import SQLWebhookStore
 from ostiary.core.feed.model import FeedEvent
 from ostiary.core.feed.ports import Fanout
 from ostiary.core.kernel.clock import Clock
@@ -257,6 +258,10 @@ class UnitOfWork:
     @property
     def governor(self) -> SQLGovernorLedger:
         return SQLGovernorLedger(self._connection)
+
+    @property
+    def webhooks(self) -> SQLWebhookStore:
+        return SQLWebhookStore(self._connection)
 
     @property
     def rate_limits(self) -> SQLRateLimitStore:

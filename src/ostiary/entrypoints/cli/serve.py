@@ -19,6 +19,7 @@ from ostiary.entrypoints.cli.processes import stop_signals
 from ostiary.entrypoints.cli.runtime import fail, read_settings
 from ostiary.entrypoints.web.server import WebServer, open_listener
 from ostiary.entrypoints.worker.runner import running_worker
+from ostiary.entrypoints.worker.sender import running_sender
 from ostiary.logs import configure_logging
 from ostiary.settings import Profile, Settings
 
@@ -73,6 +74,10 @@ async def serve_until_stopped(settings: Settings) -> None:
         running: set[asyncio.Task[None]] = {asyncio.create_task(web.run(), name="web")}
         if settings.workers_inside:
             running.add(await stack.enter_async_context(running_worker(services)))
+            if settings.worker_sends_webhooks:
+                await stack.enter_async_context(
+                    running_sender(services.webhooks.sender, seconds=settings.shutdown_seconds)
+                )
         # The socket listens only once the server has started: who reads the line below may connect.
         starting = asyncio.create_task(web.started())
         await asyncio.wait({starting, *running}, return_when=asyncio.FIRST_COMPLETED)

@@ -14,6 +14,7 @@ from ostiary.core.kernel.reach import Duty, declared, instance_wide
 from ostiary.entrypoints.cli.processes import stop_signals
 from ostiary.entrypoints.cli.runtime import fail, read_settings
 from ostiary.entrypoints.worker.runner import Worker, stop_worker
+from ostiary.entrypoints.worker.sender import running_sender
 from ostiary.logs import configure_logging
 from ostiary.settings import Settings
 
@@ -47,6 +48,10 @@ async def _work_until_stopped(settings: Settings) -> None:
         signals = await stack.enter_async_context(stop_signals())
         stack.enter_context(declared(instance_wide(Duty.WORKER)))
         services = await stack.enter_async_context(application(settings))
+        if settings.worker_sends_webhooks:
+            await stack.enter_async_context(
+                running_sender(services.webhooks.sender, seconds=settings.shutdown_seconds)
+            )
         worker = Worker(services)
         running = asyncio.create_task(worker.run(), name="worker")
         log.info("working", concurrency=settings.worker_concurrency)

@@ -15,6 +15,7 @@ from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.organizations.service import LICENCES_GIVEN_JOB, LICENCES_TAKEN_JOB
 from ostiary.core.sync.keeping import AUDIT_JOB, KEEP_JOB
 from ostiary.core.sync.service import PURGE_JOB, SEED_JOB
+from ostiary.core.webhooks.deliveries import TRIM_JOB as WEBHOOK_TRIM_JOB
 from ostiary.entrypoints.worker.audit import seal_audit
 from ostiary.entrypoints.worker.credentials import watch_credentials
 from ostiary.entrypoints.worker.keys import rotate_due_keys
@@ -119,6 +120,7 @@ JOBS: Final[tuple[Job, ...]] = (
     Job(SEED_JOB, lambda services, _: services.sync.seed(), "*/10 * * * *"),
     Job(PURGE_JOB, lambda services, _: services.sync.purge(), "19 * * * *"),
     Job(TRIM_JOB, lambda services, _: services.feed.trim(), "29 * * * *"),
+    Job(WEBHOOK_TRIM_JOB, lambda services, _: services.webhooks.deliveries.trim(), "37 2 * * *"),
     Job("governor.forget", lambda services, _: services.governor.forget(), "11 3 * * *"),
     Job("keys.rotate_due", lambda services, _: rotate_due_keys(services), "11 5 * * *"),
     Job("keys.rewrap", lambda services, _: services.key_rotation.rewrap(), "*/10 * * * *"),

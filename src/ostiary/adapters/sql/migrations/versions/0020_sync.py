@@ -147,9 +147,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(64)),
         sa.PrimaryKeyConstraint("id", name="pk_coverage_stretches"),
     )
-    op.create_index(
-        "ix_coverage_stretches_end", "coverage_stretches", ["connection_id", "source", "end_at"]
-    )
+    op.create_index("ix_coverage_stretches_end", "coverage_stretches", ["connection_id", "source", "end_at"])
     for table in _TABLES:
         op.create_index(f"ix_{table}_organization_id", table, ["organization_id"])
 
