@@ -56,8 +56,9 @@ _EXIT_CODES: Final[dict[type[OstiaryError], ExitCode]] = {
 
 
 def exit_code(error: OstiaryError) -> ExitCode:
-    """Return the exit code that a failure has in every command."""
-    return _EXIT_CODES.get(type(error), ExitCode.FAILED)
+    """Return the exit code that a failure has in every command: that of its kind, or of what its kind is one of."""
+    codes = (_EXIT_CODES[kind] for kind in type(error).__mro__ if kind in _EXIT_CODES)
+    return next(codes, ExitCode.FAILED)
 
 
 def show_failure(error: OstiaryError, *, as_json: bool, values: Mapping[str, str | None]) -> None:
