@@ -57,6 +57,18 @@ test: install browser node-clients openbao ## Run every test (PYTEST_ARGS="-k co
 test-kill: install ## Kill processes at each step of each flow, many times, and look what is left (KILLS=20).
 	KILLS="$${KILLS:-20}" $(BIN)/pytest tests/kill $(PYTEST_ARGS)
 
+.PHONY: figures
+figures: install browser ## Measure the figures of docs/security.md at full size, one after the other (an hour or two).
+	REFRESHES="$${REFRESHES:-10000}" $(BIN)/pytest tests/kill/test_grants_kill.py -s $(PYTEST_ARGS)
+	EXPIRIES="$${EXPIRIES:-1000}" $(BIN)/pytest tests/kill/test_single_flight.py -s $(PYTEST_ARGS)
+	FORGERIES="$${FORGERIES:-100000}" $(BIN)/pytest tests/unit/entra/test_generated_tokens.py \
+		tests/unit/signin/test_generated_states.py -s $(PYTEST_ARGS)
+	THEFTS="$${THEFTS:-1000}" $(BIN)/pytest tests/integration/test_stolen_returns.py -s $(PYTEST_ARGS)
+	CANARY_ROUNDS="$${CANARY_ROUNDS:-10}" $(BIN)/pytest tests/kill/test_canaries.py -s $(PYTEST_ARGS)
+	$(BIN)/pytest tests/e2e/test_csp_browser.py tests/integration/test_acts.py \
+		tests/unit/audit/test_chain.py -s $(PYTEST_ARGS)
+	MEASURE=1 $(BIN)/pytest tests/kill/test_freeze_life.py -s $(PYTEST_ARGS)
+
 .PHONY: tamper
 tamper: install ## Tamper with sealed values and count what opens (TAMPER=100000).
 	TAMPER="$${TAMPER:-100000}" $(BIN)/pytest tests/unit/vault/test_tamper.py -s $(PYTEST_ARGS)
