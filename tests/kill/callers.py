@@ -14,6 +14,7 @@ from datetime import datetime
 
 from ostiary.bootstrap import application
 from ostiary.core.kernel.clock import MovableClock
+from ostiary.core.kernel.reach import Duty, declare, instance_wide
 from ostiary.logs import configure_logging
 from ostiary.settings import load_settings
 
@@ -41,4 +42,5 @@ async def answer(connection_id: str, callers: int) -> None:
 
 if __name__ == "__main__":
     configure_logging(level="WARNING", log_format="text")
+    declare(instance_wide(Duty.WORKER))
     asyncio.run(answer(sys.argv[1], int(sys.argv[2])))

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ostiary.bootstrap import Services, application
 from ostiary.core.kernel.errors import OstiaryError
+from ostiary.core.kernel.reach import Duty, declare, instance_wide
 from ostiary.logs import configure_logging
 from ostiary.settings import load_settings
 
@@ -54,4 +55,5 @@ async def refresh_for_ever() -> None:
 
 def main(arguments: list[str]) -> None:
     configure_logging(level="WARNING", log_format="text")
+    declare(instance_wide(Duty.WORKER))
     asyncio.run(refresh_for_ever())
