@@ -27,7 +27,7 @@ def environment(settings: Settings, **changes: str) -> dict[str, str]:
     values = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
     for name, value in settings.model_dump(exclude_none=True).items():
         shown = value.get_secret_value() if hasattr(value, "get_secret_value") else value
-        text = ",".join(shown) if isinstance(shown, tuple) else str(shown)
+        text = ",".join(map(str, shown)) if isinstance(shown, tuple) else str(shown)
         values[f"OSTIARY_{name.upper()}"] = text
     return values | changes
 
