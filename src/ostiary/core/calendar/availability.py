@@ -159,7 +159,8 @@ def busy_times_of(digits: str, starts_at: datetime, interval: timedelta) -> tupl
     Some calendars let strangers see no more than this. Source: graph.md §5, ews.md §6.
     """
     found: list[BusyTime] = []
-    for number, digit in enumerate(digits):
+    # A view longer than anybody asks for is no honest answer.
+    for number, digit in enumerate(digits[: LONGEST_LOOK // interval + 1]):
         show_as = _BY_DIGIT.get(digit)
         if show_as is None:
             continue

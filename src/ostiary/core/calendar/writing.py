@@ -33,6 +33,7 @@ VersionCheck = Callable[[str], None]
 MOST_ANSWERED: Final = 50
 """Meetings of a series that are answered one by one; each answer is a message to the organizer."""
 _LOOK_BACK: Final = timedelta(seconds=1)
+_MOST_CALENDARS: Final = 100
 
 
 class EventWriting(CalendarUseCases):
@@ -245,10 +246,20 @@ async def _event_or_successor(
     except NotFound:
         if scope is not Scope.FOLLOWING or key is None:
             raise
-        made = await calendar.gateway.find_created(calendar.mailbox, stamp, calendar_id=None)
+        made = await _created_anywhere(calendar, stamp)
         if made is None:
             raise
         return made
+
+
+async def _created_anywhere(calendar: OpenCalendar, stamp: str) -> CalendarEvent | None:
+    """Look through all calendars: where the series was that is gone, nobody knows any more."""
+    page = await calendar.gateway.list_calendars(calendar.mailbox, limit=_MOST_CALENDARS)
+    for each in page.items:
+        found = await calendar.gateway.find_created(calendar.mailbox, stamp, calendar_id=each.id)
+        if found is not None:
+            return replace(found, calendar_id=None)
+    return None
 
 
 async def _update_all(
