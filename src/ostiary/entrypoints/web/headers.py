@@ -87,4 +87,6 @@ class SecurityHeaders:
             )
             headers["Reporting-Endpoints"] = 'csp="/csp-report"'
         else:
-            headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
+            # What a stranger had us echo as plain text stays text, whatever a browser takes it for (SR-84).
+            sandbox = "sandbox; " if headers.get("content-type", "").startswith("text/plain") else ""
+            headers["Content-Security-Policy"] = f"{sandbox}default-src 'none'; frame-ancestors 'none'"
