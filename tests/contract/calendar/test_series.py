@@ -353,6 +353,37 @@ async def test_endless_series_is_not_answered_one_by_one(world: World) -> None:
     )
 
 
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Pacific/Auckland", "America/Los_Angeles"])
+async def test_all_day_series_keeps_its_days_across_the_clock_change_and_a_split(
+    world: World, zone: str
+) -> None:
+    year = world.monday().year
+    start = datetime(year, 3, 8)
+    whole_days = EventTimes(start, start + timedelta(days=1), is_all_day=True, time_zone=zone)
+    every_week = Recurrence(Pattern.DAILY, interval=7, count=6)
+    series = await world.create("Fair", whole_days, content={"recurrence": every_week})
+    days = [start.date() + number * WEEK for number in range(6)]
+    events = await world.seen(start.date(), 60)
+    assert [(event.starts_at.date(), event.ends_at.date()) for event in events] == [
+        (day, day + timedelta(days=1)) for day in days
+    ]
+    assert [original_day(event) for event in events] == days
+
+    await change(world, events[4].id, subject="Fair, last")
+    await world.service.delete_event(OWNER, events[1].id, organization_id=None)
+    rest = await change(world, events[3].id, scope=Scope.FOLLOWING, location="Hall 2")
+
+    old = await world.service.get_series(OWNER, series.id, organization_id=None)
+    new = await world.service.get_series(OWNER, rest.id, organization_id=None)
+    assert old.cancelled_on == (days[1],)
+    assert [original_day(each) for each in new.exceptions] == [days[4]]
+    after = await world.seen(start.date(), 60)
+    assert [(event.starts_at.date(), event.is_all_day, event.location) for event in after] == [
+        (day, True, "Hall 2" if day >= days[3] else "") for day in days if day != days[1]
+    ]
+    assert {event.time_zone for event in after} == {zone}
+
+
 async def test_series_named_as_one_meeting_is_refused(world: World) -> None:
     series = await world.create("Whole", times(world.monday()), content={"recurrence": weekly(count=2)})
 

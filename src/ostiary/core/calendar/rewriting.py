@@ -62,7 +62,7 @@ def change_of_single(event: CalendarEvent, change: EventChange) -> EventChange:
 
 
 def change_of_series(series: CalendarEvent, change: EventChange, *, moved_from: WallTimes) -> EventChange:
-    """Return a change of a whole series.
+    """Return a change of when a whole series is.
 
     Args:
         moved_from: When the meeting that the caller named is now. New times are meant for that one, and the series
@@ -73,8 +73,6 @@ def change_of_series(series: CalendarEvent, change: EventChange, *, moved_from: 
     """
     if change.attendees is not UNCHANGED:
         check_attendees(change.attendees)
-    if change.times is UNCHANGED and change.recurrence is UNCHANGED:
-        return change
     now = wall_times_of(series)
     times = now
     if change.times is not UNCHANGED:

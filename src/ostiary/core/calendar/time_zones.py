@@ -156,6 +156,12 @@ _IANA_BY_WINDOWS_NAME: Final = {
     "Yakutsk Standard Time": "Asia/Yakutsk",
     "Yukon Standard Time": "America/Whitehorse",
 }
+_NEWER_NAMES: Final = {
+    "alberta standard time": "America/Edmonton",
+    "british columbia standard time": "America/Vancouver",
+    "manitoba standard time": "America/Winnipeg",
+}
+"""Young names that are understood, and not written: servers may not know them yet."""
 _MOST_USED: Final = (
     "Etc/UTC",
     "Europe/London",
@@ -169,7 +175,7 @@ _MOST_USED: Final = (
 """Named first where several zones keep the same clock."""
 _HALF_A_DAY: Final = timedelta(hours=12)
 _A_QUARTER_HOUR: Final = timedelta(minutes=15)
-_BY_FOLDED_NAME: Final = {name.lower(): zone for name, zone in _IANA_BY_WINDOWS_NAME.items()}
+_BY_FOLDED_NAME: Final = _NEWER_NAMES | {name.lower(): zone for name, zone in _IANA_BY_WINDOWS_NAME.items()}
 _WINDOWS_BY_FOLDED_IANA: Final = {
     zone.lower(): name for name, zones in OTHER_ZONES.items() for zone in zones.split()
 } | {zone.lower(): name for name, zone in _IANA_BY_WINDOWS_NAME.items()}

@@ -103,8 +103,17 @@ def to_moment(wall: datetime, zone: ZoneInfo) -> datetime:
 
 
 def wall_times_of(event: CalendarEvent) -> WallTimes:
-    """Return when an event is, by the clock of its zone; UTC where that is not known."""
-    zone = ZoneInfo(event.time_zone or "Etc/UTC")
+    """Return when an event is, by the clock of its zone.
+
+    Raises:
+        InvalidRequest: It lives in a zone without a name, which cannot be written again.
+    """
+    if event.time_zone is None:
+        raise InvalidRequest(
+            "This event lives in a time zone of its own making. Send its times and a `time_zone` along.",
+            field="time_zone",
+        )
+    zone = ZoneInfo(event.time_zone)
     if event.is_all_day:
         start, end = event.starts_at.replace(tzinfo=None), event.ends_at.replace(tzinfo=None)
     else:

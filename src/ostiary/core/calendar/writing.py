@@ -266,7 +266,7 @@ async def _update_all(
     calendar: OpenCalendar, event: CalendarEvent, change: EventChange, is_checked: bool, notify: bool
 ) -> CalendarEvent:
     series = await _series_of(calendar, event)
-    if series.kind is not EventKind.SERIES:
+    if series.kind is not EventKind.SERIES or not change.names & {"times", "recurrence"}:
         fitting = change_of_single(series, change)
     else:
         fitting = change_of_series(series, change, moved_from=wall_times_of(event))
