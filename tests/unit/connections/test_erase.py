@@ -32,6 +32,7 @@ ABOUT_NOBODY = frozenset(
         "rate_limits",
         "read_counts",
         "status_days",
+        "webhook_endpoints",
     }
 )
 """Tables of the instance itself. Answers kept for repeated API calls are gone after two days, and Microsoft's ids of
