@@ -36,6 +36,7 @@ _TYPES: Final = {
     "attachments": "attachment",
     "getschedule": "scheduleInformation",
     "instances": "event",
+    "subscriptions": "subscription",
 }
 """Type of an answer by the collection its path ends in."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import psycopg
 import structlog
+from psycopg import sql
 
 from ostiary.adapters.sql.feed import CHANNEL
 
@@ -65,7 +66,7 @@ class SQLFeedSignals:
                     self._conninfo, autocommit=True, **self._keywords
                 )
                 async with connection:
-                    await connection.execute(f"LISTEN {self._channel}")
+                    await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
                     # What was announced before this moment was heard by nobody.
                     self._wake_all()
                     while True:
@@ -91,7 +92,7 @@ class SQLFeedSignals:
 class _Listener:
     """Somebody who waits for one stream."""
 
-    def __init__(self, heard: asyncio.Event, is_closed: Any) -> None:
+    def __init__(self, heard: asyncio.Event, is_closed: Callable[[], bool]) -> None:
         self._heard = heard
         self._is_closed = is_closed
 

@@ -48,6 +48,6 @@ def heard(response: Element) -> Heard:
                 folder_id = object_id(event, name)
                 if folder_id is not None:
                     folders.add(folder_id)
-            has_news = has_news or event.tag.endswith("Event")
+            has_news = has_news or str(event.tag).endswith("Event")
     status = (message.findtext(f"{M}ConnectionStatus") or "").strip()
     return Heard(frozenset(folders), status == "Closed", has_news)
