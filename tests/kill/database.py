@@ -8,6 +8,7 @@ import random
 import shlex
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 from ostiary.adapters.sql.embedded import EmbeddedServer
@@ -61,14 +62,21 @@ class DatabaseProcess:
         bin_path = Path(self._server._server.bin_path)  # type: ignore[reportPrivateUsage]
         command = [str(bin_path / "pg_ctl"), "start", "-w", "-t", str(_START_SECONDS), "-D", str(self.folder)]
         command += ["-l", str(self.folder / "log"), "-o", shlex.join(options)]
-        subprocess.run(
-            command,
-            check=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            user=self._server._server.system_user,  # type: ignore[reportPrivateUsage]
-            cwd="/",
-        )
+        # A child born after the list was made keeps the shared memory until it has noticed, and with it the start.
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            ended = subprocess.run(
+                command,
+                check=False,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                user=self._server._server.system_user,  # type: ignore[reportPrivateUsage]
+                cwd="/",
+            )
+            if ended.returncode == 0:
+                return
+            assert time.monotonic() < deadline, (self.folder / "log").read_text()[-3000:]
+            time.sleep(0.2)
 
 
 def _kill(process_id: int) -> None:

@@ -23,11 +23,11 @@ _END_SECONDS = 90
 
 
 def environment(settings: Settings, **changes: str) -> dict[str, str]:
-    """The settings as a process of its own reads them."""
+    """The settings that a test chose, as a process of its own reads them."""
     values = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
-    for name, value in settings.model_dump(exclude_none=True).items():
+    for name, value in settings.model_dump(exclude_none=True, exclude_unset=True).items():
         shown = value.get_secret_value() if hasattr(value, "get_secret_value") else value
-        text = ",".join(map(str, shown)) if isinstance(shown, tuple) else str(shown)
+        text = ",".join(shown) if isinstance(shown, tuple) else str(shown)
         values[f"OSTIARY_{name.upper()}"] = text
     return values | changes
 

@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
@@ -63,8 +64,13 @@ class Fleet:
 
 
 @asynccontextmanager
-async def fleet(folder: Path, settings: Settings, emulator: Emulator) -> AsyncIterator[Fleet]:
-    with EmbeddedServer.start(folder) as server:
+async def fleet(settings: Settings, emulator: Emulator) -> AsyncIterator[Fleet]:
+    # Not below pytest's own folder: that one is closed to the user that PostgreSQL runs as.
+    with (
+        TemporaryDirectory(prefix="ostiary-fleet-", ignore_cleanup_errors=True) as made,
+        EmbeddedServer.start(Path(made)) as server,
+    ):
+        folder = Path(made)
         await asyncio.to_thread(upgrade, server.url)
         own = settings.model_copy(
             update={
@@ -173,7 +179,9 @@ async def refresh_under_kills(world: Fleet, starter: Starter, *, kill_database: 
             before = done
             # Killed at any moment after its first refresh: the figure is about kills at work.
             async with asyncio.timeout(120):
-                while done == before and await starter.code(process) is None:
+                while done == before:
+                    code = await starter.code(process)
+                    assert code is None, f"{code}: {(world.settings.data_dir / 'log').read_text()[-3000:]}"
                     await asyncio.sleep(0.05)
                     done = await refreshed(engine)
             await asyncio.sleep(chance.uniform(0, 1.5))
@@ -225,12 +233,11 @@ async def lost(world: Fleet) -> int:
 @pytest.mark.parametrize("strict", [False, True], ids=["as Microsoft does", "strict rotation"])
 async def test_no_grant_is_lost_to_kills(
     strict: bool,
-    tmp_path: Path,
     kill_settings: Settings,
     running_emulator: Emulator,
     starter: Starter,
 ) -> None:
-    async with fleet(tmp_path, kill_settings, running_emulator) as world:
+    async with fleet(kill_settings, running_emulator) as world:
         running_emulator.control("PATCH", f"/apps/{APP_ID}", {"single_use_refresh_tokens": strict})
         try:
             done, kills, database_kills = await refresh_under_kills(

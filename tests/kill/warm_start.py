@@ -15,6 +15,7 @@ import importlib
 import json
 import os
 import sys
+import traceback
 from typing import Any, NoReturn
 
 
@@ -38,6 +39,8 @@ def run_here(program: str, arguments: list[str], env: dict[str, str], log: str) 
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
