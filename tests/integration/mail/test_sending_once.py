@@ -70,6 +70,17 @@ async def test_lost_answer_of_the_draft_makes_no_second_message(office: Office) 
     assert subject not in [each["subject"] for each in drafts.json()["items"]]
 
 
+async def test_lost_answer_of_a_draft_that_is_kept_makes_no_second_one(office: Office) -> None:
+    subject, key = some_subject(), {"Idempotency-Key": uuid.uuid4().hex}
+    office.link.lose(CREATES[office.connection.method])
+    failed = await office.api.post(f"{office.path}/drafts", json=mail(subject), headers=key)
+    repeated = await office.api.post(f"{office.path}/drafts", json=mail(subject), headers=key)
+
+    assert (failed.status_code, repeated.status_code) == (503, 201)
+    drafts = await office.api.get(f"{office.path}/messages", params={"folder": "drafts", "limit": "100"})
+    assert [each["subject"] for each in drafts.json()["items"]].count(subject) == 1
+
+
 async def test_process_that_dies_in_between_leaves_one_message(
     office: Office, emulator_settings: Any
 ) -> None:

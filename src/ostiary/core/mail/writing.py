@@ -8,9 +8,10 @@ from ostiary.core.connections.mailboxes import Mailboxes, Part
 from ostiary.core.connections.model import MailboxAccess
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.mail.attachments import NewAttachment
-from ostiary.core.mail.drafts import Answering, MessageChanges, MessageContent
+from ostiary.core.mail.drafts import Answering, MessageChanges, MessageContent, Posting
 from ostiary.core.mail.model import AttachmentInfo, Message, MessageSummary
 from ostiary.core.mail.ports import MailGateway
+from ostiary.core.mail.sends import stamp_of
 
 CheckVersion = Callable[[str], None]
 """Raises VersionChanged for a version that the caller does not know."""
@@ -30,12 +31,24 @@ class MailWriting:
         *,
         organization_id: str | None,
         answering: Answering | None = None,
+        act_key: tuple[str, ...] | None = None,
     ) -> Message:
-        """Save a draft: a new message, or an answer to one."""
+        """Save a draft: a new message, or an answer to one.
+
+        Args:
+            act_key: Names this one act, such as the caller and its Idempotency-Key; a repetition whose first answer
+                was lost finds the draft there is. An answer that Exchange had made but not stamped yet may be left
+                behind, unsent.
+        """
         async with self._mailboxes.use(connection_id, Part.MAIL, organization_id=organization_id) as mailbox:
-            return await self._gateways[mailbox.method].create_draft(
-                mailbox.access, content, answering=answering
-            )
+            gateway = self._gateways[mailbox.method]
+            posting = None
+            if act_key is not None:
+                posting = Posting(stamp_of("draft", connection_id, *act_key))
+                found = await gateway.find_stamped(mailbox.access, posting.stamp)
+                if found is not None:
+                    return await gateway.get_message(mailbox.access, found.id)
+            return await gateway.create_draft(mailbox.access, content, answering=answering, posting=posting)
 
     async def update_message(
         self,

@@ -7,6 +7,7 @@ from fastapi import Request, Response
 from ostiary.core.access.model import Permission
 from ostiary.entrypoints.api.idempotency import IdempotencyKey, Outcome, once
 from ostiary.entrypoints.api.log_fields import NAMES_CONNECTION
+from ostiary.entrypoints.api.mail_acts import act_key
 from ostiary.entrypoints.api.mail_shapes import NewMail, SendDraft, SentShape
 from ostiary.entrypoints.api.problems import MAILBOX_CHANGING
 from ostiary.entrypoints.api.shapes import ObjectId
@@ -42,7 +43,7 @@ async def send_mail(
             organization_id=principal(request).organization_id,
             answering=mail.answering(),
             deliver_at=mail.send_at,
-            act_key=_act_key(request, key),
+            act_key=act_key(request, key),
         )
         return Outcome(202, SentShape.model_validate(outcome))
 
@@ -73,13 +74,8 @@ async def send_draft(
             message_id,
             organization_id=principal(request).organization_id,
             deliver_at=how.send_at,
-            act_key=_act_key(request, key),
+            act_key=act_key(request, key),
         )
         return Outcome(202, SentShape.model_validate(outcome))
 
     return await once(request, key, how, act)
-
-
-def _act_key(request: Request, key: str | None) -> tuple[str, ...] | None:
-    """Return what names this one act: the caller's key counts for the caller and the address it was sent to."""
-    return None if key is None else (principal(request).id, request.url.path, key)

@@ -13,6 +13,7 @@ from ostiary.core.mail.writing import CheckVersion
 from ostiary.entrypoints.api.etags import check_if_match, etag_of
 from ostiary.entrypoints.api.idempotency import IdempotencyKey, Outcome, once
 from ostiary.entrypoints.api.log_fields import NAMES_CONNECTION
+from ostiary.entrypoints.api.mail_acts import act_key
 from ostiary.entrypoints.api.mail_shapes import (
     Destination,
     MessageChange,
@@ -67,6 +68,7 @@ async def create_draft(
             new.content(),
             organization_id=principal(request).organization_id,
             answering=new.answering(),
+            act_key=act_key(request, key),
         )
         return Outcome(201, MessageShape.model_validate(draft))
 
