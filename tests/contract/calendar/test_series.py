@@ -313,6 +313,9 @@ async def test_cancelling_one_meeting_calls_off_that_one(world: World) -> None:
         )
 
     assert shown(await world.seen(day), day) == AS_PLANNED[1:]
+    await world.service.cancel_event(OWNER, events[3].id, organization_id=None, scope=Scope.FOLLOWING)
+    assert shown(await world.seen(day), day) == AS_PLANNED[1:3]
+    assert len(await world.seen(day, who=COLLEAGUE)) in (2, 3)
 
 
 async def test_series_is_answered_as_a_whole_or_one_by_one(world: World) -> None:

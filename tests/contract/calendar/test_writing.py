@@ -18,6 +18,7 @@ from ostiary.core.kernel.mail_address import MailAddress
 OWNER = "sales.one@harbourvale.example"
 COLLEAGUE = "sales.two@harbourvale.example"
 THIRD = "dana.okafor@harbourvale.example"
+ROOM = "sales.three@harbourvale.example"
 World = Any
 
 
@@ -44,6 +45,7 @@ async def test_created_event_has_everything_that_was_written(world: World) -> No
         attendees=(
             Invitee(MailAddress(COLLEAGUE, "Sales Two")),
             Invitee(MailAddress(THIRD, "Dana Okafor"), AttendeeKind.OPTIONAL),
+            Invitee(MailAddress(ROOM, "Room 2"), AttendeeKind.RESOURCE),
         ),
         show_as=ShowAs.TENTATIVE,
         sensitivity=Sensitivity.PRIVATE,
@@ -83,6 +85,7 @@ async def test_created_event_has_everything_that_was_written(world: World) -> No
     assert {(each.who.address, each.kind) for each in read.attendees} == {
         (COLLEAGUE, AttendeeKind.REQUIRED),
         (THIRD, AttendeeKind.OPTIONAL),
+        (ROOM, AttendeeKind.RESOURCE),
     }
 
 

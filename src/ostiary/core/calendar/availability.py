@@ -17,6 +17,7 @@ from ostiary.core.kernel.errors import InvalidRequest
 LONGEST_LOOK: Final = timedelta(days=42)
 """EWS tells free/busy times of no longer window (ews.md §6)."""
 MOST_PEOPLE: Final = 50
+A_DAY_OF_MINUTES: Final = 24 * 60
 MOST_SLOTS: Final = 200
 SHORTEST_MEETING: Final = timedelta(minutes=5)
 LONGEST_MEETING: Final = timedelta(days=7)
@@ -142,7 +143,7 @@ def working_times(
     day = starts_at.astimezone(zone).date() - timedelta(days=1)
     last = ends_at.astimezone(zone).date()
     found: list[tuple[datetime, datetime]] = []
-    to_minute = hours.to_minute if hours.to_minute > hours.from_minute else hours.to_minute + 1440
+    to_minute = hours.to_minute if hours.to_minute > hours.from_minute else hours.to_minute + A_DAY_OF_MINUTES
     while day <= last:
         if WEEK[day.weekday()] in hours.days:
             midnight = datetime.combine(day, time())

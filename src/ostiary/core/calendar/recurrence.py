@@ -17,6 +17,10 @@ LONGEST_INTERVAL: Final = 99
 LONGEST_YEARS: Final = 8
 """EWS has no interval of years; they are written as months, of which it takes 99."""
 MOST_OCCURRENCES: Final = 999
+_MOST_COUNTED: Final = 100_000
+"""Other programs write longer series than we do."""
+FIRST_DAY: Final = date(1601, 1, 1)
+"""Exchange's beginning of time."""
 LAST_DAY: Final = date(4500, 8, 31)
 """Exchange's end of time."""
 
@@ -126,6 +130,19 @@ def _check_days(recurrence: Recurrence) -> None:
 
 def _wrong(field: str, message: str) -> InvalidRequest:
     return InvalidRequest(message, field=f"recurrence.{field}")
+
+
+def is_plausible(recurrence: Recurrence) -> bool:
+    """Whether a series that Microsoft told of can be reckoned with; Exchange itself holds no others."""
+    relative = recurrence.pattern in _RELATIVE
+    return (
+        1 <= recurrence.interval <= MOST_OCCURRENCES
+        and FIRST_DAY <= recurrence.starts_on <= LAST_DAY
+        and (recurrence.pattern not in _ABSOLUTE or 1 <= (recurrence.day_of_month or 0) <= 31)
+        and (recurrence.pattern not in _YEARLY or 1 <= (recurrence.month or 0) <= 12)
+        and (bool(recurrence.days) or not (relative or recurrence.pattern is Pattern.WEEKLY))
+        and (recurrence.count is None or 1 <= recurrence.count <= _MOST_COUNTED)
+    )
 
 
 def dates(recurrence: Recurrence) -> Iterator[date]:

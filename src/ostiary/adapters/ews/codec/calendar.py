@@ -149,6 +149,8 @@ def event(node: Element, *, calendar_id: str | None, series_id: str | None) -> C
     # A plain appointment has no organizer's answer; the mailbox's owner made it all the same.
     plain, html = _body(node)
     original = moment(node, "OriginalStart")
+    if original is not None and not 1600 <= original.year < 9000:
+        raise broken("OriginalStart")
     is_all_day = flag(node, "IsAllDayEvent")
     is_organizer = my_response is Response.ORGANIZER or not flag(node, "IsMeeting")
     return CalendarEvent(
@@ -217,6 +219,8 @@ def _body(node: Element) -> tuple[str | None, str | None]:
 def edges(node: Element, zone: str | None) -> tuple[datetime, datetime]:
     """Return start and end as we give them: UTC, and whole days in UTC for an all-day event."""
     starts_at, ends_at = required_moment(node, "Start"), required_moment(node, "End")
+    if not 1600 <= starts_at.year <= ends_at.year < 9000:
+        raise broken("Start")
     if not flag(node, "IsAllDayEvent"):
         return starts_at, ends_at
     return _midnight(starts_at, zone), _midnight(ends_at, zone)

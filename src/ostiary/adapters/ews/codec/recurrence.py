@@ -17,6 +17,7 @@ from ostiary.core.calendar.recurrence import (
     WeekIndex,
     from_first_date,
     in_years,
+    is_plausible,
 )
 
 _ELEMENTS: Final = {
@@ -63,6 +64,8 @@ def recurrence(node: Element | None) -> Recurrence | None:
         )
     except ValueError as error:
         raise broken("Recurrence") from error
+    if not is_plausible(read):
+        raise broken("Recurrence")
     return in_years(read)
 
 

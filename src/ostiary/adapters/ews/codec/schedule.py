@@ -9,7 +9,13 @@ from ostiary.adapters.ews.codec.bias_zone import bias_zone
 from ostiary.adapters.ews.codec.calendar import SHOW_AS
 from ostiary.adapters.ews.codec.xml_shape import broken, count, optional_text, required_moment, text
 from ostiary.adapters.ews.soap import Element, M, T
-from ostiary.core.calendar.availability import BusyTime, Schedule, WorkingHours, busy_times_of
+from ostiary.core.calendar.availability import (
+    A_DAY_OF_MINUTES,
+    BusyTime,
+    Schedule,
+    WorkingHours,
+    busy_times_of,
+)
 from ostiary.core.calendar.model import ShowAs
 from ostiary.core.calendar.recurrence import WEEK, WEEKEND, WORKDAYS, Weekday
 from ostiary.core.calendar.time_zones import zone_like
@@ -63,6 +69,7 @@ def _working_hours(node: Element, year: int) -> WorkingHours | None:
             days |= _GROUPS.get(word) or {Weekday(word.lower())}
     except ValueError as error:
         raise broken("DayOfWeek") from error
-    return WorkingHours(
-        frozenset(days), count(period, "StartTimeInMinutes"), count(period, "EndTimeInMinutes"), name
-    )
+    start, end = count(period, "StartTimeInMinutes"), count(period, "EndTimeInMinutes")
+    if not 0 <= start <= A_DAY_OF_MINUTES or not 0 <= end <= A_DAY_OF_MINUTES:
+        raise broken("WorkingPeriod")
+    return WorkingHours(frozenset(days), start, end, name)

@@ -69,9 +69,9 @@ def moment(node: Element, name: str) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(value)
-    except ValueError as error:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise broken(name) from error
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def required_moment(node: Element, name: str) -> datetime:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from xml.sax.saxutils import escape
 
+from ostiary.adapters.ews.codec.event_xml import xml_text
 from ostiary.adapters.ews.soap import Element, M
 from ostiary.core.kernel.errors import ProviderContractBroken
 
@@ -27,7 +27,7 @@ def request(addresses: Sequence[str], starts_at: datetime, ends_at: datetime, in
     Source: EWS GetUserAvailability operation; a window of 42 days at most (ews.md §6).
     """
     people = "".join(
-        f"<t:MailboxData><t:Email><t:Address>{escape(address)}</t:Address></t:Email>"
+        f"<t:MailboxData><t:Email><t:Address>{xml_text(address)}</t:Address></t:Email>"
         "<t:AttendeeType>Required</t:AttendeeType><t:ExcludeConflicts>false</t:ExcludeConflicts></t:MailboxData>"
         for address in addresses
     )

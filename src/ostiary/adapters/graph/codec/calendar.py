@@ -86,6 +86,8 @@ def event(entity: JSONObject, *, calendar_id: str | None) -> CalendarEvent:
     is_organizer = flag(entity, "isOrganizer")
     plain, html = _body(entity.get("body"))
     original = moment(entity, "originalStart")
+    if original is not None and not 1600 <= original.year < 9000:
+        raise broken("originalStart")
     return CalendarEvent(
         id=required_text(entity, "id"),
         calendar_id=calendar_id,
@@ -155,6 +157,8 @@ def edge(entity: JSONObject, name: str) -> datetime:
     zone = iana_zone_name(optional_text(pair, "timeZone"))
     if zone is None:
         raise broken(f"{name}.timeZone")
+    if not 1600 <= at.year < 9000:
+        raise broken(f"{name}.dateTime")
     return at.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
 

@@ -119,11 +119,11 @@ def parse_moment(value: str) -> datetime:
     """Return Graph's time as aware UTC; one without an offset is UTC (we never ask for another zone)."""
     try:
         at = datetime.fromisoformat(value)
-    except ValueError as error:
+        if at.tzinfo is UTC:
+            return at
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise broken("time") from error
-    if at.tzinfo is UTC:
-        return at
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def recipient(value: object) -> MailAddress | None:

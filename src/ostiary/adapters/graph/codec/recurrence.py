@@ -6,7 +6,14 @@ from datetime import date
 from typing import Final
 
 from ostiary.adapters.graph.codec.json_shape import JSONObject, as_object, broken, count, text, texts
-from ostiary.core.calendar.recurrence import Pattern, Recurrence, Weekday, WeekIndex, in_years
+from ostiary.core.calendar.recurrence import (
+    Pattern,
+    Recurrence,
+    Weekday,
+    WeekIndex,
+    in_years,
+    is_plausible,
+)
 
 _PATTERNS: Final = {
     "daily": Pattern.DAILY,
@@ -54,6 +61,8 @@ def recurrence(value: object) -> Recurrence | None:
         )
     except ValueError as error:
         raise broken("recurrence") from error
+    if not is_plausible(found):
+        raise broken("recurrence")
     return in_years(found)
 
 

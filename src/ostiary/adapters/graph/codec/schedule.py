@@ -15,7 +15,13 @@ from ostiary.adapters.graph.codec.json_shape import (
     text,
     texts,
 )
-from ostiary.core.calendar.availability import BusyTime, Schedule, WorkingHours, busy_times_of
+from ostiary.core.calendar.availability import (
+    A_DAY_OF_MINUTES,
+    BusyTime,
+    Schedule,
+    WorkingHours,
+    busy_times_of,
+)
 from ostiary.core.calendar.model import ShowAs
 from ostiary.core.calendar.recurrence import Weekday
 from ostiary.core.calendar.time_zones import iana_zone_name
@@ -65,7 +71,9 @@ def _working_hours(entity: JSONObject) -> WorkingHours | None:
 
 def _minute(entity: JSONObject, name: str) -> int:
     hour, _, rest = text(entity, name).partition(":")
-    try:
-        return int(hour) * 60 + int(rest[:2])
-    except ValueError as error:
-        raise broken(name) from error
+    if not hour.isascii() or not hour.isdigit() or not rest[:2].isascii() or not rest[:2].isdigit():
+        raise broken(name)
+    minute = int(hour[:4]) * 60 + int(rest[:2])
+    if minute > A_DAY_OF_MINUTES:
+        raise broken(name)
+    return minute
