@@ -14,7 +14,7 @@ from ostiary.core.calendar.errors import NotOrganizer
 from ostiary.core.calendar.model import EventKind, Response
 from ostiary.core.calendar.recurrence import Pattern, Recurrence, Weekday, WeekIndex
 from ostiary.core.calendar.times import EventTimes, original_day
-from ostiary.core.kernel.errors import InvalidRequest, NotFound, TemporarilyUnavailable
+from ostiary.core.kernel.errors import InvalidRequest, NotFound, TemporarilyUnavailable, Throttled
 from ostiary.core.kernel.mail_address import MailAddress
 
 from ...recurrence_oracle import random_recurrence, walked_days
@@ -278,6 +278,28 @@ async def test_split_whose_answer_is_lost_is_finished_by_the_same_call(world: Wo
     assert [(at, name) for at, _, name in shown(events, day)] == [
         (7 * number, "Cut off" if number < 2 else "Carried on") for number in range(10)
     ]
+
+
+async def test_split_that_failed_half_way_is_finished_by_the_same_call_without_a_key(world: World) -> None:
+    if world.method == "memory":
+        pytest.skip("nothing gets lost in memory")
+    day = world.monday()
+    await world.create("Half way", times(day), content={"recurrence": weekly(count=4)})
+    third = (await world.seen(day))[2]
+    ended = world.gateway.update_event
+
+    async def throttled(*given: Any, **options: Any) -> Any:
+        raise Throttled("Slow down.", retry_after_seconds=1)
+
+    world.gateway.update_event = throttled
+    with pytest.raises(Throttled):
+        await change(world, third.id, scope=Scope.FOLLOWING, subject="Other half")
+    world.gateway.update_event = ended
+    assert len(await world.seen(day)) == 6
+
+    await change(world, third.id, scope=Scope.FOLLOWING, subject="Other half")
+
+    assert [each[2] for each in shown(await world.seen(day), day)] == ["Half way"] * 2 + ["Other half"] * 2
 
 
 async def test_deleting_this_and_following_ends_the_series(world: World) -> None:

@@ -113,6 +113,10 @@ class EventWriting(CalendarUseCases):
                     cut = await _cut(calendar, event)
                     if cut.earlier is None:
                         return await _update_all(calendar, event, change, check is not None, notify)
+                    if key is None:
+                        # The same call again finds the new series that this one may leave behind if it fails.
+                        own = f"split {cut.series.event.id} {cut.series.event.version} {cut.day} {change!r}"
+                        stamp = self._stamp(connection_id, own)
                     return await continue_with(calendar, cut, change, stamp=stamp, notify=notify)
 
     async def delete_event(
