@@ -930,10 +930,10 @@ async def _switched_off(engine: AsyncEngine) -> tuple[str, ...]:
 
 def _parameters(url: str) -> DatabaseParameters:
     plain = driver_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    # The queue's tables belong to no organization; the role gives the right to use them.
-    return DatabaseParameters(
-        plain, {"connect_timeout": 5, "options": f"-c timezone=UTC -c role={EGRESS_ALL}"}
-    )
+    # The queue's tables belong to no organization; the role gives the right to use them. No statement of the
+    # queue lasts longer than one of the pool may (SR-106).
+    options = f"-c timezone=UTC -c statement_timeout=15000 -c role={EGRESS_ALL}"
+    return DatabaseParameters(plain, {"connect_timeout": 5, "options": options})
 
 
 async def _ping(engine: AsyncEngine) -> None:

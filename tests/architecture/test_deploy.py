@@ -75,3 +75,12 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
         check=False,
     )
     assert (ran.returncode, ran.stderr.strip()) == (0, "")
+
+
+def test_services_leave_no_core_dump() -> None:
+    for unit in UNITS:
+        text = unit.read_text("utf-8")
+        if "/opt/ostiary/bin/ostiary serve" in text or "/opt/ostiary/bin/ostiary worker" in text:
+            assert "LimitCORE=0" in text, unit.name
+    for name in ("serve", "worker"):
+        assert _compose()["services"][name].get("ulimits", {}).get("core") == 0, name
