@@ -41,7 +41,7 @@ def rows() -> list[tuple[int, str, list[str], str]]:
 
 
 @cache
-def tests_of(path: str) -> frozenset[str]:
+def names_in(path: str) -> frozenset[str]:
     """Return the names of a file's tests, without importing it."""
     file = ROOT / path
     if not file.is_file():
@@ -59,7 +59,7 @@ def fault(name: str) -> str | None:
     match = _NAME.fullmatch(name)
     if match is None:
         return f"{name} is not written as path::test"
-    if match["test"] not in tests_of(match["path"]):
+    if match["test"] not in names_in(match["path"]):
         return f"{name} does not exist"
     return None
 
