@@ -99,22 +99,6 @@ class SubscriptionKeeper:
             removed += await self._audit(connection_id)
         return removed
 
-    async def end(self, connection_id: str) -> None:
-        """End a connection's subscriptions while its token still works; what fails ends by itself within a week."""
-        async with self._transactions() as tx:
-            own = await tx.subscriptions.of_connection(connection_id)
-            for subscription in own:
-                await tx.subscriptions.remove(subscription.id)
-        for subscription in own:
-            if subscription.microsoft_id is None:
-                continue
-            try:
-                mailbox = await self._open(connection_id, subscription.source)
-                if mailbox is not None:
-                    await self._gateway.remove(mailbox, subscription.microsoft_id)
-            except OstiaryError as error:
-                log.info("subscription not ended", connection_id=connection_id, why=error.code)
-
     async def _create(self, wanted: Wanted) -> bool:
         client_state = base64.urlsafe_b64encode(self._entropy.token_bytes(CLIENT_STATE_BYTES)).decode()
         now = self._clock.now()

@@ -42,7 +42,8 @@ def heard(response: Element) -> Heard:
     message = only_message(response)
     folders: set[str] = set()
     has_news = False
-    for notification in message.iterfind(f"{M}Notifications/{M}Notification"):
+    # The service writes m:Notification where the published schema has t:Notification: either is taken.
+    for notification in message.iterfind(f"{M}Notifications/*"):
         for event in notification:
             for name in ("ParentFolderId", "OldParentFolderId", "FolderId"):
                 folder_id = object_id(event, name)
