@@ -324,3 +324,19 @@ async def test_streams_tell_of_changes_and_survive_their_loss(followed: Followed
 async def is_open(followed: Followed) -> bool:
     async with followed.app.transactions() as tx:
         return bool(await tx._connection.scalar(text("SELECT bool_or(is_open) FROM sync_streams")))
+
+
+async def test_a_subscription_that_ended_unrenewed_hands_over_to_polling(pushed: Followed) -> None:
+    app = pushed.app
+    move(pushed, timedelta(hours=7))
+    await pushed.read()
+    await pushed.news()
+    pushed.emulator.control("POST", "/faults", {"route": "*/v1.0/subscriptions*", "status": 503})
+    move(pushed, timedelta(days=7))
+    await pushed.truth.sign_in()
+    assert await app.subscriptions.keep() == 0
+    await pushed.read()
+    new_id = await pushed.truth.write("nobody tells")
+    move(pushed, timedelta(seconds=61))
+    await pushed.read()
+    assert await pushed.told() == [("message.created", new_id)]

@@ -96,6 +96,9 @@ class SQLSubscriptionStore:
             and_(_G.state == SubscriptionState.CREATING.value, _G.created_at < created_before), limit=limit
         )
 
+    async def expired(self, *, now: datetime, limit: int) -> tuple[Subscription, ...]:
+        return await self._select(_G.expires_at <= now, limit=limit)
+
     async def bring_forward(self, subscription_ids: Sequence[str], *, to: datetime) -> None:
         await self._connection.execute(
             update(graph_subscriptions)

@@ -138,7 +138,7 @@ class SQLSyncStore(SQLSyncItems):
             .on_conflict_do_nothing()
         )
 
-    async def purge(self, *, limit: int) -> int:
+    async def purge(self, *, limit: int) -> int | None:
         target = (
             await self._connection.execute(
                 select(sync_forgotten.c.connection_id, sync_forgotten.c.source)
@@ -147,7 +147,7 @@ class SQLSyncStore(SQLSyncItems):
             )
         ).one_or_none()
         if target is None:
-            return 0
+            return None
         of_target = and_(
             sync_items.c.connection_id == target.connection_id, sync_items.c.source == target.source
         )
@@ -165,8 +165,6 @@ class SQLSyncStore(SQLSyncItems):
                     sync_forgotten.c.source == target.source,
                 )
             )
-            # There may be another one: the caller asks again.
-            return limit
         return gone
 
     async def unfollowed(self, *, limit: int) -> tuple[tuple[str, Source], ...]:

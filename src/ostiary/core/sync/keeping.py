@@ -79,6 +79,10 @@ class SubscriptionKeeper:
             for lost in await tx.subscriptions.stale(created_before=now - CREATING_LIFE, limit=BATCH):
                 # Whether Microsoft made it is unknown; if it did, the audit finds and removes it.
                 await tx.subscriptions.remove(lost.id)
+            for ended in await tx.subscriptions.expired(now=now, limit=BATCH):
+                # Nobody has told us anything since: reading falls back to polling until there is another one.
+                await tx.subscriptions.remove(ended.id)
+                await tx.sync.mark({(ended.connection_id, ended.source): None}, now=now)
             due = await tx.subscriptions.due(now=now, until=now + CLAIM_LIFE, limit=BATCH)
         good = 0
         for subscription in due:

@@ -95,8 +95,8 @@ class SyncStore(Protocol):
         """Follow a connection no more: nothing is claimed from now on. Its projection goes by :meth:`purge`."""
         ...
 
-    async def purge(self, *, limit: int) -> int:
-        """Delete at most ``limit`` rows of projections that nobody follows; returns how many."""
+    async def purge(self, *, limit: int) -> int | None:
+        """Delete at most ``limit`` rows of a projection that nobody follows; returns how many, None: there is none."""
         ...
 
     async def unfollowed(self, *, limit: int) -> tuple[tuple[str, Source], ...]:

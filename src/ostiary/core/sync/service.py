@@ -89,9 +89,9 @@ class SyncService:
         for _ in range(_MOST_PURGE_BATCHES):
             async with self._transactions() as tx:
                 count = await tx.sync.purge(limit=_PURGE_BATCH)
-            gone += count
-            if count < _PURGE_BATCH:
+            if count is None:
                 break
+            gone += count
         return gone
 
     async def claim(self, *, limit: int) -> tuple[Claim, ...]:
@@ -124,8 +124,8 @@ class SyncService:
                 claim.connection_id, PARTS[claim.source], organization_id=None, urgency=Urgency.BACKGROUND
             ) as mailbox:
                 if mailbox.method is not claim.method:
-                    # Signed in again over the other method: the event of that begins the source anew.
-                    raise Overtaken("The connection uses another access method now.")
+                    await self._begin_anew(claim, mailbox.method)
+                    return
                 turn = Round(
                     transactions=self._transactions,
                     clock=self._clock,
@@ -166,6 +166,18 @@ class SyncService:
             for each in progress
         ]
         return answer(following, stretches, start=start, end=end)
+
+    async def _begin_anew(self, claim: Claim, method: AccessMethod) -> None:
+        """Follow a source over the method that the person signed in with last."""
+        async with self._transactions() as tx:
+            await tx.sync.ensure(
+                connection_id=claim.connection_id,
+                organization_id=claim.organization_id,
+                source=claim.source,
+                method=method,
+                backfill_since=claim.backfill_since,
+                now=self._clock.now(),
+            )
 
     async def _finish(self, claim: Claim, turn: Round, started_at: datetime, *, is_done: bool) -> None:
         now = self._clock.now()
@@ -222,4 +234,5 @@ class SyncService:
             await tx.sync.postpone(claim, next_at=self._clock.now() + pause, reason=reason, failures=failures)
 
     def _pause(self, claim: Claim) -> timedelta:
-        return self._settings.sweep_every if claim.is_pushed else self._settings.poll_every
+        is_told = claim.is_pushed and self._settings.push
+        return self._settings.sweep_every if is_told else self._settings.poll_every

@@ -121,11 +121,11 @@ class StreamHolder:
                     return
                 failures = 0
             except Throttled as error:
-                await self._say(connection_id, is_open=False)
+                await self._fall_back(connection_id)
                 await asyncio.sleep(error.retry_after_seconds)
             except OstiaryError as error:
                 log.info("stream interrupted", connection_id=connection_id, why=error.code)
-                await self._say(connection_id, is_open=False)
+                await self._fall_back(connection_id)
                 await asyncio.sleep(_BACK_OFF[min(failures, len(_BACK_OFF) - 1)])
                 failures += 1
 
@@ -151,9 +151,12 @@ class StreamHolder:
                         await tx.sync.open_stream(connection_id, holder=self._holder, is_open=True)
         return True
 
-    async def _say(self, connection_id: str, *, is_open: bool) -> None:
+    async def _fall_back(self, connection_id: str) -> None:
         async with self._transactions() as tx:
-            await tx.sync.open_stream(connection_id, holder=self._holder, is_open=is_open)
+            await tx.sync.open_stream(connection_id, holder=self._holder, is_open=False)
+            # Read once, so that polling takes over for as long as nothing is heard.
+            sources = [each.source for each in await tx.sync.progress(connection_id)]
+            await tx.sync.mark({(connection_id, source): None for source in sources}, now=self._clock.now())
 
 
 async def _marks(

@@ -132,6 +132,10 @@ class SubscriptionStore(Protocol):
         """Creations that nobody finished."""
         ...
 
+    async def expired(self, *, now: datetime, limit: int) -> tuple[Subscription, ...]:
+        """Those that Microsoft has ended by now because nobody renewed them."""
+        ...
+
     async def bring_forward(self, subscription_ids: Sequence[str], *, to: datetime) -> None:
         """Have subscriptions renewed at once."""
         ...
