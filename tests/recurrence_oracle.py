@@ -47,17 +47,19 @@ def _is_in_period(recurrence: Recurrence, day: date) -> bool:
 
 
 def _fits(recurrence: Recurrence, day: date) -> bool:
-    names = [WEEK[day.weekday()] in recurrence.days]
+    is_named = WEEK[day.weekday()] in recurrence.days
     match recurrence.pattern:
         case Pattern.DAILY:
             return True
         case Pattern.WEEKLY:
-            return names[0]
+            return is_named
         case Pattern.ABSOLUTE_MONTHLY | Pattern.ABSOLUTE_YEARLY:
             wanted = recurrence.day_of_month or 0
             is_last = (day + timedelta(days=1)).month != day.month
             return day.day == wanted or (is_last and wanted > day.day)
         case Pattern.RELATIVE_MONTHLY | Pattern.RELATIVE_YEARLY:
+            if not is_named:
+                return False
             month = [
                 each
                 for each in _each(day.replace(day=1), day + timedelta(days=31))

@@ -41,7 +41,7 @@ def days_until(recurrence: Recurrence, until: date) -> list[date]:
     return list(takewhile(lambda day: day <= until, dates(recurrence)))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(recurrence=series)
 def test_series_has_the_days_that_a_walk_over_all_days_finds(recurrence: Recurrence) -> None:
     until = recurrence.starts_on + HORIZON
