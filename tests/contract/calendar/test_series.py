@@ -447,7 +447,7 @@ async def test_every_pattern_has_the_days_of_an_oracle_at_the_same_hour_of_the_w
 
         made = await world.create(
             "Repeats",
-            times(wanted.starts_on, hour, zone=zone.key, minutes=15).__class__(
+            EventTimes(
                 datetime.combine(wanted.starts_on, time(hour, 30)),
                 datetime.combine(wanted.starts_on, time(hour, 45)),
                 time_zone=zone.key,
