@@ -228,7 +228,10 @@ class Settings(BaseSettings):
         description="How many days back the first reading of a mailbox tells of what was there. 0: of nothing that is over.",
     )
     sync_concurrency: int = Field(
-        8, ge=1, le=100, description="Most mailboxes one worker reads at the same time."
+        8,
+        ge=0,
+        le=100,
+        description="Most mailboxes one worker reads at the same time. 0: it follows none, and other workers do.",
     )
     streams_per_worker: int = Field(
         500, ge=1, le=5_000, description="Most EWS streams one worker holds open, one for each mailbox."

@@ -108,6 +108,9 @@ def kill_settings(home: Path, own_database: EmbeddedServer, tap: TokenTap) -> Se
         ews_url=f"{tap.url}/EWS/Exchange.asmx",
         return_urls=(RETURN_URL,),
         workers_inside=True,
+        # Whoever reads mailboxes meanwhile would refresh the tokens that these tests count.
+        sync_concurrency=0,
+        change_detection="poll",
         log_level="DEBUG",
         # Every person of these tests sits at one address.
         **dict.fromkeys((f"rate_limit_{what}" for what in LIMITED), "off"),

@@ -74,7 +74,10 @@ async def hold_streams(services: Services, stopping: asyncio.Event) -> None:
 
 @asynccontextmanager
 async def following(services: Services) -> AsyncGenerator[None]:
-    """Follow mailboxes beside something else; stops gracefully at the end."""
+    """Follow mailboxes beside something else, unless that is left to other workers; stops gracefully at the end."""
+    if services.settings.sync_concurrency == 0:
+        yield
+        return
     follower = Follower(services)
     stopping = asyncio.Event()
     tasks = {asyncio.create_task(follower.run(), name="follower")}
