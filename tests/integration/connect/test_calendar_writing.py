@@ -169,6 +169,22 @@ async def test_free_times_are_found_and_differences_told(
         assert quiet.status_code == 201
 
 
+@pytest.mark.parametrize("fault", [{"truncate_after_bytes": 20}, {"garbage": True}])
+async def test_answer_that_is_cut_short_on_the_way_books_one_meeting(
+    company: Company, api: httpx.AsyncClient, fault: dict[str, Any]
+) -> None:
+    calendar = Calendar(api, await connect(company, AccessMethod.GRAPH))
+    rule = {"route": "POST /v1.0/me/calendar/events", "count": 1, **fault}
+    company.emulator.control("POST", "/faults", rule)
+    key = {"Idempotency-Key": "cut"}
+
+    answers = [await calendar.ask("POST", "/events", MEETING, headers=key) for _ in range(2)]
+
+    company.emulator.control("DELETE", "/faults")
+    assert answers[-1].status_code == 201, answers[-1].text
+    assert len(await calendar.march()) == 6
+
+
 WRONG = [
     {"starts_at": "yesterday"},
     {"starts_at": "2027-13-01T10:00:00"},
