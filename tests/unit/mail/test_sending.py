@@ -18,7 +18,7 @@ from ostiary.core.connections.model import Connection, ConnectionStatus, Mailbox
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import MovableClock
 from ostiary.core.kernel.entropy import SeededEntropy
-from ostiary.core.kernel.errors import InvalidRequest, NotFound, TemporarilyUnavailable
+from ostiary.core.kernel.errors import InvalidRequest, NotFound, TemporarilyUnavailable, Throttled
 from ostiary.core.kernel.mail_address import MailAddress
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.mail.drafts import MessageContent, Posting, StampedMessage
@@ -44,6 +44,7 @@ class UnluckyGateway(MemoryMailGateway):
         super().__init__()
         self.lose: set[str] = set()
         self.refuse_to_send = 0
+        self.slow_down = 0
         self.die: set[str] = set()
         self.blind_looks_count = 0
         self.sends_count = 0
@@ -58,6 +59,9 @@ class UnluckyGateway(MemoryMailGateway):
         self, mailbox: MailboxAccess, message_id: str, *, version: str | None = None
     ) -> None:
         self._dies("before send")
+        if self.slow_down:
+            self.slow_down -= 1
+            raise Throttled("Microsoft asked us to slow down.", retry_after_seconds=5)
         if self.refuse_to_send:
             self.refuse_to_send -= 1
             raise TemporarilyUnavailable("Microsoft isn’t answering properly.", reason="microsoft_down")
@@ -292,6 +296,21 @@ async def test_refused_message_leaves_nothing_behind_and_may_be_mended(desk: Des
     await desk.send()
 
     assert await desk.arrived_count() == 1
+
+
+@pytest.mark.parametrize(("key", "drafts_left"), [(KEY, 1), (None, 0)])
+async def test_slowed_down_send_waits_for_its_repetition_or_leaves_nothing(
+    desk: Desk, key: tuple[str, ...] | None, drafts_left: int
+) -> None:
+    desk.gateway.slow_down = 1
+    with pytest.raises(Throttled):
+        await desk.send(act_key=key)
+    assert len(await desk.drafts()) == drafts_left
+
+    await desk.send(act_key=key)
+
+    assert await desk.arrived_count() == 1
+    assert await desk.drafts() == ()
 
 
 async def test_two_processes_with_one_key_send_one_message(desk: Desk) -> None:

@@ -66,6 +66,8 @@ class _Act:
     mailbox: MailboxAccess
     makes_draft: bool
     """Whether drafts of this act are ours to take away again; else somebody wrote the draft and keeps it."""
+    can_return: bool
+    """Whether a repetition of the call finds this act again: it has a key."""
 
     @property
     def posting(self) -> Posting:
@@ -160,7 +162,13 @@ class MailSending:
             connection_id, Part.SENDING, organization_id=organization_id
         ) as mailbox:
             record = await self._begin(connection_id, organization_id, deliver_at, act_key)
-            act = _Act(record, self._gateways[mailbox.method], mailbox.access, makes_draft)
+            act = _Act(
+                record,
+                self._gateways[mailbox.method],
+                mailbox.access,
+                makes_draft=makes_draft,
+                can_return=act_key is not None,
+            )
             try:
                 async with asyncio.timeout(LONGEST_SEND_SECONDS):
                     return await self._finish(act, prepare)
@@ -236,6 +244,12 @@ class MailSending:
         except _REFUSED:
             await _discard(act, draft_id)
             await self._forget(act)
+            raise
+        except OstiaryError:
+            # Not sent for now, such as when Microsoft slows us down: whoever returns finds the draft waiting.
+            if not act.can_return:
+                await _discard(act, draft_id)
+                await self._forget(act)
             raise
         return await self._sent(act)
 
