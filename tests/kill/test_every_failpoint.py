@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from ostiary.core.kernel.failpoints import Failpoint
 
-from . import test_connect_kill, test_consent_kill, test_disconnect_kill, test_refresh_kill, test_rewrap_kill
+from . import (
+    test_connect_kill,
+    test_consent_kill,
+    test_disconnect_kill,
+    test_follow_kill,
+    test_refresh_kill,
+    test_rewrap_kill,
+)
 
 ROWS = {
     "admin-consent callback": (*test_consent_kill.BEFORE_COMMIT, *test_consent_kill.AFTER_COMMIT),
@@ -20,6 +27,8 @@ ROWS = {
     ),
     "disconnect / erase": (*test_disconnect_kill.DISCONNECTING, *test_disconnect_kill.ERASING),
     "re-wrap": test_rewrap_kill.STEPS,
+    "notification ingest": test_follow_kill.INGESTING,
+    "delta page": test_follow_kill.READING,
 }
 """The crash matrix: every step of every row is parametrized over in its file, and each of those tests fails
 unless the process died by SIGKILL exactly there."""

@@ -23,6 +23,7 @@ class Truth:
     url: str
     address: str
     immutable: bool = True
+    tenant_id: str = HARBOUR
     _token: str = field(default="", repr=False)
 
     async def ask(self, method: str, path: str, body: Any = None, **query: str) -> Any:
@@ -42,7 +43,7 @@ class Truth:
 
     async def sign_in(self) -> None:
         answer = await self.http.post(
-            f"{self.url}/{HARBOUR}/oauth2/v2.0/token",
+            f"{self.url}/{self.tenant_id}/oauth2/v2.0/token",
             data={
                 "grant_type": "password",
                 "client_id": APP_ID,

@@ -59,6 +59,18 @@ class Failpoint(StrEnum):
     REWRAP_WRAPPED = "rewrap.wrapped"
     REWRAP_COMMITTED = "rewrap.committed"
 
+    INGEST_BODY_READ = "ingest.body_read"
+    INGEST_WRITTEN = "ingest.written"
+    """What a post says is written, nothing is committed."""
+    INGEST_COMMITTED = "ingest.committed"
+
+    FOLLOW_CLAIMED = "follow.claimed"
+    FOLLOW_PAGE_FETCHED = "follow.page_fetched"
+    FOLLOW_PAGE_WRITTEN = "follow.page_written"
+    """Projection, events and cursor are written, nothing is committed."""
+    FOLLOW_PAGE_COMMITTED = "follow.page_committed"
+    FOLLOW_DONE = "follow.done"
+
 
 Handler = Callable[[Failpoint], Awaitable[None]]
 

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Final
 
 from ostiary.core.kernel.clock import Clock
+from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.transactions import Transactions
 from ostiary.core.sync.model import Source
 from ostiary.core.sync.ports import SyncTransaction
@@ -132,6 +133,7 @@ class NotificationInbox:
         subscription = None if subscription_id is None else await self._find(subscription_id)
         if subscription is None:
             raise UnknownPath
+        await hit(Failpoint.INGEST_BODY_READ)
         posted = self._read(body)
         good = [notice for notice in posted.notices if _fits(notice, subscription)]
         if good:
@@ -182,6 +184,8 @@ class NotificationInbox:
             if batch.renew:
                 await tx.subscriptions.bring_forward(sorted(batch.renew), to=now)
             await tx.sync.mark(batch.marks, now=now)
+            await hit(Failpoint.INGEST_WRITTEN)
+        await hit(Failpoint.INGEST_COMMITTED)
 
     async def _find(self, subscription_id: str) -> Subscription | None:
         now = self._clock.now()

@@ -12,6 +12,7 @@ from ostiary.core.connections.model import MailboxAccess
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
 from ostiary.core.kernel.errors import NotFound, ProviderContractBroken, SyncCursorExpired
+from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.transactions import Transactions
 from ostiary.core.sync.model import (
     HIERARCHY,
@@ -201,6 +202,7 @@ class Round:
                     raise
                 folder = await self._restart(folder, reason="cursor_forgotten")
                 continue
+            await hit(Failpoint.FOLLOW_PAGE_FETCHED)
             if not page.is_last and (page.cursor in been or page.cursor == folder.cursor):
                 # A loop is cut: the folder is listed anew, and compared, in a later turn.
                 await self._restart(folder, reason="endless_pages")
@@ -220,7 +222,7 @@ class Round:
         async with self._transactions() as tx:
             if moved:
                 await tx.sync.remove(self._claim, [was.id for was in moved.values()])
-            return await apply_page(
+            following = await apply_page(
                 tx,
                 self._claim,
                 folder,
@@ -229,6 +231,9 @@ class Round:
                 window_end=window[1] if self._claim.source is Source.CALENDAR else None,
                 moved_from=moved,
             )
+            await hit(Failpoint.FOLLOW_PAGE_WRITTEN)
+        await hit(Failpoint.FOLLOW_PAGE_COMMITTED)
+        return following
 
     async def _moves(self, page: ChangePage) -> dict[str, KnownItem]:
         """Return, by new id, what the arrivals of a page were before, where moving gives a new id."""

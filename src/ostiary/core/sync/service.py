@@ -15,6 +15,7 @@ from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
 from ostiary.core.kernel.errors import InvalidRequest, NotFound, OstiaryError, Throttled
+from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.ids import new_id
 from ostiary.core.kernel.reach import confined
 from ostiary.core.kernel.transactions import Transactions
@@ -114,8 +115,10 @@ class SyncService:
 
     async def read(self, claim: Claim) -> None:
         """Give one source its turn. Whatever goes wrong is remembered with it and tried again; nothing is raised."""
+        await hit(Failpoint.FOLLOW_CLAIMED)
         with confined(claim.organization_id):
             await self._read(claim)
+        await hit(Failpoint.FOLLOW_DONE)
 
     async def _read(self, claim: Claim) -> None:
         started_at = self._clock.now()
