@@ -9,6 +9,7 @@ from typing import Final
 
 from ostiary.core.connections.mailboxes import Mailboxes, Part
 from ostiary.core.kernel.access_method import AccessMethod
+from ostiary.core.kernel.errors import Conflict
 from ostiary.core.kernel.page import Page
 from ostiary.core.mail.attachments import ByteStream
 from ostiary.core.mail.capabilities import MailCapabilities
@@ -31,8 +32,16 @@ class MailService:
     async def capabilities(
         self, connection_id: str, *, organization_id: str | None
     ) -> tuple[AccessMethod, MailCapabilities]:
-        """Return the method of a connection, and what mail can do over it. Nothing is asked of Microsoft."""
-        mailbox = await self._mailboxes.open(connection_id, Part.MAIL, organization_id=organization_id)
+        """Return the method of a connection, and what mail can do over it. Nothing is asked of Microsoft.
+
+        A connection without mail answers, too: its calendar is looked at in the same place.
+        """
+        try:
+            mailbox = await self._mailboxes.open(connection_id, Part.MAIL, organization_id=organization_id)
+        except Conflict:
+            mailbox = await self._mailboxes.open(
+                connection_id, Part.CALENDAR, organization_id=organization_id
+            )
         return mailbox.method, self._gateways[mailbox.method].capabilities
 
     async def list_folders(
