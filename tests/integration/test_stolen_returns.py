@@ -93,7 +93,7 @@ async def steal(company: Company, start: Start, victim: Person, thief: Person) -
     exchanged = 0
     for number in range(THEFTS):
         mine, theirs = await start(victim), await start(thief)
-        before = await exchanges(company)
+        before = latest_request(company)
         address = thefts(draw, mine, theirs)
         if number % 4 == 3:
             # Without any cookie at all.
@@ -105,14 +105,18 @@ async def steal(company: Company, start: Start, victim: Person, thief: Person) -
             page = await thief.browser.open(address)
         # Microsoft calls a code with the wrong verifier the app's own mistake, and so do our pages.
         assert page.status < 500 or is_swapped(address, theirs)
-        exchanged += await exchanges(company) - before
+        exchanged += exchanges_since(company, before)
     return THEFTS, exchanged
 
 
-async def exchanges(company: Company) -> int:
-    """How many codes Microsoft has taken; the log of the emulator is the witness."""
-    logged = company.emulator.requests("/token", limit=2000)
-    return max((entry["number"] for entry in logged if entry["status"] == 200), default=0)
+def latest_request(company: Company) -> int:
+    return max((entry["number"] for entry in company.emulator.requests(limit=5)), default=0)
+
+
+def exchanges_since(company: Company, number: int) -> int:
+    """How many codes Microsoft has taken since a request; the log of the emulator is the witness."""
+    logged = company.emulator.requests("/token", limit=50)
+    return sum(entry["number"] > number and entry["status"] == 200 for entry in logged)
 
 
 async def count(app: Services, statement: str) -> int:
