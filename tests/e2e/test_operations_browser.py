@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, 
 from ostiary.core.audit.model import SYSTEM
 from ostiary.core.connections.freeze import FreezeScope
 from ostiary.core.consent.permissions import PERMISSIONS
+from ostiary.core.feed.model import FeedEvent, FeedEventType, connection_event
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.errors import NotFound
+from ostiary.core.webhooks.model import EndpointStatus, WebhookEndpoint, delivery_id
 
 from . import test_console_browser as console
 from .pressing import press, press_enter
@@ -26,6 +29,20 @@ from .test_console_browser import AXE_RULES, World
 pytestmark = pytest.mark.browser
 
 site_world = console.world
+
+ENDPOINT = WebhookEndpoint(
+    id="whe_7zq4m1c9x2t8v5w0y3k6r1d4fh",
+    url="https://app.larkspur.example/hooks/ostiary?of=" + "every-change-of-every-mailbox" * 4,
+    description="production",
+    organization_id=None,
+    types=(),
+    status=EndpointStatus.ACTIVE,
+    disabled_because=None,
+    created_at=datetime(2026, 11, 24, 12, tzinfo=UTC),
+    secret_number=1,
+    old_secret_until=None,
+    failing_since=datetime(2026, 11, 24, 12, tzinfo=UTC),
+)
 
 
 @pytest_asyncio.fixture
@@ -40,10 +57,27 @@ async def world(site_world: World) -> World:
             await transaction.connections.save(
                 replace(connection, granted_scopes=scopes, connected_at=long_ago)
             )
+    async with services.transactions() as transaction:
+        await transaction.webhooks.add(ENDPOINT)
+        await transaction.feed.append([event_of(site_world)])
     await services.freezes.freeze(
         FreezeScope.CONNECTION, customer.connections[0].id, note="stolen laptop", actor=SYSTEM
     )
     return site_world
+
+
+def event_of(world: World) -> FeedEvent:
+    """Something that happened in a mailbox, and goes to the vendor's endpoint."""
+    connection = world.customer.connections[0]
+    return connection_event(
+        connection_id=connection.id,
+        organization_id=connection.organization_id,
+        kind=FeedEventType.MESSAGE_CREATED,
+        subject="message 1",
+        version="1",
+        occurred_at=world.services.clock.now(),
+        data={"message_id": "message 1"},
+    )
 
 
 def pages(world: World) -> tuple[list[str], list[str]]:
@@ -60,6 +94,10 @@ def pages(world: World) -> tuple[list[str], list[str]]:
     ]
     operators = [
         "/operator/incidents",
+        "/operator/webhooks",
+        f"/operator/webhooks/{ENDPOINT.id}",
+        f"/operator/webhooks/deliveries/{delivery_id(ENDPOINT.id, event_of(world).id)}",
+        "/operator/traffic",
         "/operator/freezes",
         f"/operator/freezes/new?target={customer.organization.id}",
         "/operator/freezes/new?target=nobody",

@@ -222,6 +222,8 @@ OPERATOR_PAGES = (
     "/operator/customers",
     "/operator/ews",
     "/operator/incidents",
+    "/operator/webhooks",
+    "/operator/traffic",
     "/operator/freezes",
     "/operator/freezes/new?target=everything",
     "/operator/apps",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -168,6 +169,17 @@ class SQLConnectionStore:
         statement = select(connections).where(connections.c.reference == reference)
         row = (await self._connection.execute(statement)).mappings().one_or_none()
         return None if row is None else _connection(row)
+
+    async def of_people(self, people: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Connection]:
+        if not people:
+            return {}
+        statement = (
+            select(connections)
+            .where(tuple_(connections.c.tenant_id, connections.c.object_id).in_(list(people)))
+            .order_by(connections.c.created_at, connections.c.id)
+        )
+        rows = (await self._connection.execute(statement)).mappings()
+        return {(row["tenant_id"], row["object_id"]): _connection(row) for row in rows}
 
     async def page(
         self,

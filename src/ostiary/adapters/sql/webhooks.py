@@ -373,6 +373,8 @@ def _matches(wanted: DeliveryFilter) -> ColumnElement[bool]:
     ]
     if wanted.states:
         conditions.append(webhook_deliveries.c.state.in_([state.value for state in wanted.states]))
+    if wanted.types:
+        conditions.append(webhook_deliveries.c.type.in_(wanted.types))
     if wanted.since is not None:
         conditions.append(webhook_deliveries.c.created_at >= wanted.since)
     if wanted.until is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -60,6 +61,11 @@ class ConnectionStore(Protocol):
 
     async def list_for_member(self, member_id: str) -> tuple[Connection, ...]: ...
     async def find_by_reference(self, reference: str) -> Connection | None: ...
+
+    async def of_people(self, people: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Connection]:
+        """The newest connection of each person, by directory and object id; people without one are left out."""
+        ...
+
     async def page(
         self,
         *,

@@ -45,6 +45,8 @@ class DeliveryFilter:
     organization_id: str | None = None
     states: Collection[DeliveryState] = ()
     """Empty for all."""
+    types: Collection[str] = ()
+    """Empty for all."""
     since: datetime | None = None
     until: datetime | None = None
 

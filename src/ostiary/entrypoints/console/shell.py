@@ -46,6 +46,8 @@ OPERATOR_SECTIONS: Final = (
     Section("apps", "Apps", "/operator/apps"),
     Section("incidents", "Incidents", "/operator/incidents"),
     Section("failures", "Failures", "/operator/failures"),
+    Section("webhooks", "Webhooks", "/operator/webhooks"),
+    Section("traffic", "Traffic", "/operator/traffic"),
     Section("freezes", "Kill switch", "/operator/freezes"),
     Section("keys", "API keys", "/operator/keys"),
     Section("people", "Operators", "/operator/people"),
