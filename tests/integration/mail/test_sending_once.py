@@ -70,6 +70,7 @@ async def test_lost_answer_of_the_draft_makes_no_second_message(office: Office) 
     assert subject not in [each["subject"] for each in drafts.json()["items"]]
 
 
+@pytest.mark.parametrize("office", [AccessMethod.GRAPH], indirect=True)
 async def test_lost_answer_of_a_draft_that_is_kept_makes_no_second_one(office: Office) -> None:
     subject, key = some_subject(), {"Idempotency-Key": uuid.uuid4().hex}
     office.link.lose(CREATES[office.connection.method])
@@ -107,6 +108,7 @@ async def test_process_that_dies_in_between_leaves_one_message(
     assert office.arrived_count(subject) == 1
 
 
+@pytest.mark.parametrize("office", [AccessMethod.EWS], indirect=True)
 async def test_draft_with_a_file_is_sent_once_and_not_again(office: Office) -> None:
     subject = some_subject()
     draft = (await office.api.post(f"{office.path}/drafts", json=mail(subject))).json()
