@@ -58,8 +58,8 @@ class Settings(BaseSettings):
     )
     database_pool_size: int = Field(10, ge=2, le=100, description="Most database connections per process.")
 
-    webhook_ports: tuple[int, ...] = Field(
-        (443,), description="Ports that webhook endpoints may use, as a JSON list."
+    webhook_ports: Annotated[tuple[int, ...], NoDecode] = Field(
+        (443,), description="Ports that webhook endpoints may use, comma-separated."
     )
     webhook_private_destinations: bool = Field(
         False,
@@ -308,7 +308,7 @@ class Settings(BaseSettings):
         25.0, gt=0, le=120, description="Longest time a stopping process may finish its work."
     )
 
-    @field_validator("trusted_proxies", "return_urls", mode="before")
+    @field_validator("trusted_proxies", "return_urls", "webhook_ports", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -28,7 +28,7 @@ async def test_a_customer_is_handed_out_and_erased(
 ) -> None:
     for name, value in settings.model_dump(exclude_none=True).items():
         shown = value.get_secret_value() if hasattr(value, "get_secret_value") else value
-        text = ",".join(shown) if isinstance(shown, tuple) else str(shown)
+        text = ",".join(map(str, shown)) if isinstance(shown, tuple) else str(shown)
         monkeypatch.setenv(f"OSTIARY_{name.upper()}", text)
     async with application(settings) as services:
         made, _ = await services.organizations.create(external_id="hv", name="Harbour & Vale", actor=SYSTEM)

@@ -21,7 +21,7 @@ def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings
     values = settings.model_dump(exclude_none=True)
     for name, value in values.items():
         shown = value.get_secret_value() if hasattr(value, "get_secret_value") else value
-        text = ",".join(shown) if isinstance(shown, tuple) else str(shown)
+        text = ",".join(map(str, shown)) if isinstance(shown, tuple) else str(shown)
         monkeypatch.setenv(f"OSTIARY_{name.upper()}", text)
     return settings
 

@@ -169,7 +169,7 @@ class SQLWebhookStore:
     async def delete(self, endpoint_id: str) -> None:
         await self._connection.execute(delete(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id))
 
-    async def enqueue(self, events: Sequence[Outgoing], *, now: datetime) -> int:
+    async def add_deliveries(self, events: Sequence[Outgoing], *, now: datetime) -> int:
         wanting = (
             await self._connection.execute(
                 select(

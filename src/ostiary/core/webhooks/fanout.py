@@ -20,7 +20,7 @@ class WebhookFanout:
 
     async def enqueue(self, tx: WebhookTransaction, events: Sequence[FeedEvent]) -> None:
         """Write a delivery of each event for each endpoint that wants it."""
-        await tx.webhooks.enqueue([outgoing(event) for event in events], now=self._clock.now())
+        await tx.webhooks.add_deliveries([outgoing(event) for event in events], now=self._clock.now())
 
 
 def outgoing(event: FeedEvent) -> Outgoing:

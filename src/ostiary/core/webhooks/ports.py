@@ -70,7 +70,7 @@ class WebhookStore(Protocol):
         """Delete an endpoint with everything that was to go there."""
         ...
 
-    async def enqueue(self, events: Sequence[Outgoing], *, now: datetime) -> int:
+    async def add_deliveries(self, events: Sequence[Outgoing], *, now: datetime) -> int:
         """Write one delivery per event and endpoint that wants it, and wake the senders; return how many.
 
         A delivery that is there already stays as it is.
