@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest_asyncio
+from sqlalchemy import text
 
 from ostiary.core.access.model import API_PERMISSIONS, Permission
 from ostiary.core.audit.model import SYSTEM
@@ -59,6 +60,9 @@ async def test_a_reader_follows_from_the_first_event_to_the_newest(
         (heard,) = (await waiting)["items"]
     assert (heard["type"], heard["data"]["message_id"]) == ("message.created", new_id)
     assert "while somebody waits" not in str(heard)
+    async with followed.app.transactions() as tx:
+        counted = await tx._connection.scalar(text("SELECT count(*) FROM read_counts"))
+    assert counted == 0, "who only follows the feed reads no mailbox, however often"
 
 
 async def test_wrong_and_old_cursors_are_told_apart(followed: Followed, api: httpx.AsyncClient) -> None:

@@ -100,7 +100,7 @@ class ChangePageShape(AnswerShape):
 
 @router.get(
     "/connections/{connection_id}/changes",
-    dependencies=[requires(Permission.API_MAILBOX_READ)],
+    dependencies=[requires(Permission.API_MAILBOX_READ, only_ids=True)],
     responses=_FOLLOWING,
     summary="Follow a connection",
     operation_id="list_connection_changes",

@@ -42,12 +42,19 @@ class Requirement:
     """The check behind :func:`requires`."""
 
     def __init__(
-        self, permission: Permission, *, form: bool, fresh: bool = False, uses_mailbox: bool = False
+        self,
+        permission: Permission,
+        *,
+        form: bool,
+        fresh: bool = False,
+        uses_mailbox: bool = False,
+        only_ids: bool = False,
     ) -> None:
         self.permission = permission
+        self.only_ids = only_ids
         self.form = form
         self.fresh = fresh
-        self.duty = Duty.MAILBOX if uses_mailbox else _duty_of(permission)
+        self.duty = Duty.MAILBOX if uses_mailbox else Duty.RECORDS if only_ids else _duty_of(permission)
 
     async def __call__(self, request: Request) -> None:
         # Who it is stands in rows that belong to anybody; whose rows the rest may see follows from that (SR-64).
@@ -60,7 +67,7 @@ class Requirement:
             if not caller.may(self.permission):
                 await services(request).access.record_denial(caller, self.permission, actor=actor(request))
                 raise PermissionDenied("You are signed in, but this isn’t yours to see or change.")
-            if self.permission is Permission.API_MAILBOX_READ:
+            if self.permission is Permission.API_MAILBOX_READ and not self.only_ids:
                 await services(request).bulk_reads.count(caller.id, name=caller.name)
         if self.form and request.method not in SAFE_METHODS:
             await verify_form(request)
@@ -70,7 +77,12 @@ class Requirement:
 
 
 def requires(
-    permission: Permission, *, form: bool | None = None, fresh: bool = False, uses_mailbox: bool = False
+    permission: Permission,
+    *,
+    form: bool | None = None,
+    fresh: bool = False,
+    uses_mailbox: bool = False,
+    only_ids: bool = False,
 ) -> params.Depends:
     """Declare the one permission of a route.
 
@@ -82,9 +94,13 @@ def requires(
             Microsoft and back to the form as it was.
         uses_mailbox: The route needs a connection's saved sign-in although its permission is not about mailboxes;
             a test lists each (SR-40).
+        only_ids: The route tells ids and times and opens no mailbox: it needs no saved sign-in and is no bulk read,
+            however often it is asked (SR-51).
     """
     guarded = permission not in _API if form is None else form
-    requirement = Requirement(permission, form=guarded, fresh=fresh, uses_mailbox=uses_mailbox)
+    requirement = Requirement(
+        permission, form=guarded, fresh=fresh, uses_mailbox=uses_mailbox, only_ids=only_ids
+    )
     return cast(params.Depends, Depends(requirement))
 
 
