@@ -54,7 +54,10 @@ def ended(pid: int, *, options: int) -> int | None:
 
 def main() -> None:
     # Everything a start would import, so that children share it.
-    import ostiary.entrypoints.cli.main  # noqa: F401
+    import ostiary.bootstrap
+    import ostiary.entrypoints.cli.main
+    import ostiary.entrypoints.cli.serve
+    import ostiary.entrypoints.cli.worker  # noqa: F401
     from ostiary.entrypoints.web.app import _area_routers
 
     _area_routers()

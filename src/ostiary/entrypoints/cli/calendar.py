@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ostiary.bootstrap import Services
 from ostiary.core.calendar.model import Calendar, CalendarEvent
 from ostiary.entrypoints.cli import calendar_availability, calendar_writing
 from ostiary.entrypoints.cli.answers import JSONOption, advise, print_json
@@ -17,6 +16,9 @@ from ostiary.entrypoints.cli.documents import document_of
 from ostiary.entrypoints.cli.plain_text import many_lines, one_line, text_of_html
 from ostiary.entrypoints.cli.runtime import run_with_services
 from ostiary.entrypoints.cli.table import print_table
+
+if TYPE_CHECKING:
+    from ostiary.bootstrap import Services
 
 DEFAULT_WINDOW: Final = timedelta(days=7)
 SUBJECT_WIDTH: Final = 48

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ostiary.bootstrap import Services
 from ostiary.core.calendar.availability import Schedule, SlotSearch
 from ostiary.core.calendar.service import FreeSlots
 from ostiary.entrypoints.cli.answers import JSONOption, advise, print_json
@@ -16,6 +15,9 @@ from ostiary.entrypoints.cli.connections import OptionalOrganization, Which, fin
 from ostiary.entrypoints.cli.documents import document_of
 from ostiary.entrypoints.cli.runtime import run_with_services
 from ostiary.entrypoints.cli.table import print_table
+
+if TYPE_CHECKING:
+    from ostiary.bootstrap import Services
 
 DEFAULT_LOOK: Final = timedelta(days=7)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import typer
+
 from ostiary.core.calendar.times import EventTimes
 from ostiary.core.kernel.errors import InvalidRequest
 
@@ -16,6 +18,18 @@ def moment(text: str, option: str) -> datetime:
     """
     at = typed_time(text, option)
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def typed_moment(text: str, option: str) -> datetime:
+    """As :func:`moment`, before any service runs.
+
+    Raises:
+        typer.BadParameter: It is neither a day nor a time.
+    """
+    try:
+        return moment(text, option)
+    except InvalidRequest as error:
+        raise typer.BadParameter(error.message, param_hint=f"--{option}") from None
 
 
 def typed_time(text: str, option: str) -> datetime:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ostiary.bootstrap import Services
 from ostiary.core.calendar.drafts import Answer, Body, EventChange, Invitee, Scope
 from ostiary.core.calendar.model import CalendarEvent
 from ostiary.core.calendar.recurrence import WEEK, Pattern, Recurrence, WeekIndex
@@ -20,6 +19,9 @@ from ostiary.entrypoints.cli.connections import OptionalOrganization, Which, fin
 from ostiary.entrypoints.cli.documents import document_of
 from ostiary.entrypoints.cli.plain_text import one_line
 from ostiary.entrypoints.cli.runtime import run_with_services
+
+if TYPE_CHECKING:
+    from ostiary.bootstrap import Services
 
 EventId = Annotated[str, typer.Argument(help="An event's id, as `calendar list` shows it.", metavar="EVENT")]
 ScopeOption = Annotated[

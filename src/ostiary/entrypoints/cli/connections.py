@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ostiary.bootstrap import Services
 from ostiary.core.connections.model import Connection, ConnectionStatus
 from ostiary.core.connections.service import DisconnectReceipt
 from ostiary.core.connections.sessions import NewSession
@@ -27,6 +26,9 @@ from ostiary.entrypoints.cli.answers import (
 from ostiary.entrypoints.cli.outcome import ExitCode
 from ostiary.entrypoints.cli.runtime import read_settings, run_with_services
 from ostiary.entrypoints.cli.table import print_table
+
+if TYPE_CHECKING:
+    from ostiary.bootstrap import Services
 
 connect_session = typer.Typer(help="Let a member connect their mailbox.", no_args_is_help=True)
 connections = typer.Typer(help="Connected mailboxes and how they are.", no_args_is_help=True)

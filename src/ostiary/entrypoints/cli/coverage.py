@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ostiary.bootstrap import Services
 from ostiary.core.kernel.errors import InvalidRequest
 from ostiary.core.sync.coverage import CoverageAnswer, GapReason
-from ostiary.core.sync.model import Progress
+from ostiary.core.sync.model import Progress, Stage
 from ostiary.entrypoints.cli.answers import JSONOption, advise, print_json
 from ostiary.entrypoints.cli.connections import OptionalOrganization, Which, connections, find_connection
 from ostiary.entrypoints.cli.outcome import ExitCode
+from ostiary.entrypoints.cli.progress import progress as shown_progress
 from ostiary.entrypoints.cli.runtime import run_with_services
 from ostiary.entrypoints.cli.table import print_table
 
+if TYPE_CHECKING:
+    from ostiary.bootstrap import Services
+
+WATCH_SECONDS: Final = 0.5
 _WORDS: Final = {
     GapReason.NOT_CONNECTED: "not followed then",
     GapReason.FIRST_READING: "the first reading is not done",
@@ -68,19 +73,28 @@ def coverage(
     raise typer.Exit(ExitCode.DONE if answer.is_complete else ExitCode.FAILED)
 
 
-def sync(which: Which, organization: OptionalOrganization = None, as_json: JSONOption = False) -> None:
+def sync(
+    which: Which,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Stay until the first reading is done. Ctrl-C ends watching only.")
+    ] = False,
+    organization: OptionalOrganization = None,
+    as_json: JSONOption = False,
+) -> None:
     """Show how far a mailbox and its calendars have been read.
 
     Examples:
 
-        ostiary connections sync tom.ellis@harbourvale.example
+        ostiary connections sync tom.ellis@harbourvale.example --watch
 
         ostiary connections sync CO-9D1M-7VHE --json
     """
 
     async def use(services: Services) -> tuple[Progress, ...]:
         found = await find_connection(services, which, organization=organization)
-        return await services.sync.progress(found.id)
+        return (
+            await _watched(services, found.id, as_json) if watch else await services.sync.progress(found.id)
+        )
 
     progress = run_with_services(use, as_json=as_json)
     if as_json:
@@ -104,6 +118,18 @@ def sync(which: Which, organization: OptionalOrganization = None, as_json: JSONO
             for each in progress
         ],
     )
+
+
+async def _watched(services: Services, connection_id: str, as_json: bool) -> tuple[Progress, ...]:
+    """Return the progress once every source is followed, or none can be read at the moment."""
+    seen = await services.sync.progress(connection_id)
+    with shown_progress("read", sum(each.items_total for each in seen), quiet=as_json) as advance:
+        while any(each.stage is Stage.INITIAL and each.stalled_reason is None for each in seen):
+            advance(sum(each.items_counted for each in seen))
+            await asyncio.sleep(WATCH_SECONDS)
+            seen = await services.sync.progress(connection_id)
+        advance(sum(each.items_counted for each in seen))
+    return seen
 
 
 def _print(answer: CoverageAnswer) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ostiary.bootstrap import Services
 from ostiary.core.kernel.mail_address import MailAddress
 from ostiary.core.kernel.page import Page
 from ostiary.core.mail.filters import MessageFilter
 from ostiary.core.mail.model import MailFolder, Message, MessageSummary
+from ostiary.entrypoints.cli import mail_files, mail_sending
 from ostiary.entrypoints.cli.answers import JSONOption, advise, print_json
+from ostiary.entrypoints.cli.calendar_times import typed_moment
 from ostiary.entrypoints.cli.connections import OptionalOrganization, Which, find_connection
 from ostiary.entrypoints.cli.documents import document_of
 from ostiary.entrypoints.cli.plain_text import many_lines, one_line, text_of_html
 from ostiary.entrypoints.cli.runtime import run_with_services
 from ostiary.entrypoints.cli.table import print_table
+
+if TYPE_CHECKING:
+    from ostiary.bootstrap import Services
 
 SUBJECT_WIDTH: Final = 60
 NAME_WIDTH: Final = 28
@@ -26,6 +30,8 @@ mail = typer.Typer(help="Mail of a connected mailbox.", no_args_is_help=True)
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
+    mail_sending.register(mail)
+    mail_files.register(mail)
     app.add_typer(mail, name="mail")
 
 
@@ -98,15 +104,75 @@ def list_messages(
         ostiary mail list CO-9D1M-7VHE --folder sent --json
     """
 
+    _list(
+        connection,
+        organization,
+        as_json,
+        folder_id=folder,
+        cursor=cursor,
+        limit=limit,
+        where=MessageFilter(unread_only=unread),
+    )
+
+
+@mail.command("search", epilog="Next: ostiary mail show CONNECTION MESSAGE")
+def search_messages(
+    connection: Which,
+    words: Annotated[
+        str, typer.Argument(help="Words that all have to be somewhere: subject, text, people, file names.")
+    ],
+    folder: Annotated[
+        str | None, typer.Option(help="Only in this folder: a well-known name or a folder's id.")
+    ] = None,
+    sender: Annotated[str | None, typer.Option("--from", help="Only from this address.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only received then or later: a day or a time, UTC.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="Most messages shown.", min=1, max=200)] = 20,
+    cursor: Annotated[str | None, typer.Option(help="Go on where the last list ended.")] = None,
+    organization: OptionalOrganization = None,
+    as_json: JSONOption = False,
+) -> None:
+    """Find messages by Microsoft's index, in all folders or in one.
+
+    Examples:
+
+        ostiary mail search tom.ellis@harbourvale.example "quarterly figures"
+
+        ostiary mail search CO-9D1M-7VHE figures --from dana.okafor@harbourvale.example --since 2026-11-01 --json
+    """
+    _list(
+        connection,
+        organization,
+        as_json,
+        folder_id=folder,
+        cursor=cursor,
+        limit=limit,
+        where=MessageFilter(
+            words=words, sender=sender, since=None if since is None else typed_moment(since, "since")
+        ),
+    )
+
+
+def _list(
+    connection: str,
+    organization: str | None,
+    as_json: bool,
+    *,
+    folder_id: str | None,
+    cursor: str | None,
+    limit: int,
+    where: MessageFilter,
+) -> None:
     async def use(services: Services) -> Page[MessageSummary]:
         found = await find_connection(services, connection, organization=organization)
         return await services.mail.list_messages(
             found.id,
             organization_id=found.organization_id,
-            folder_id=folder,
+            folder_id=folder_id,
             cursor=cursor,
             limit=limit,
-            where=MessageFilter(unread_only=unread),
+            where=where,
         )
 
     page = run_with_services(use, as_json=as_json)

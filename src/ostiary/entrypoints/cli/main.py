@@ -10,37 +10,21 @@ from typing import Annotated
 import typer
 
 from ostiary import __version__
-from ostiary.entrypoints.cli import (
-    approval,
-    audit,
-    calendar,
-    connections,
-    coverage,
-    demo,
-    doctor,
-    erase,
-    evidence,
-    explain,
-    freeze,
-    incidents,
-    keys,
-    links,
-    mail,
-    members,
-    migrate,
-    operators,
-    organizations,
-    retention,
-    sender,
-    serve,
-    unused_permissions,
-    worker,
-)
+from ostiary.entrypoints.cli.commands import COMMANDS
+from ostiary.entrypoints.cli.on_demand import CommandsOnDemand
 from ostiary.entrypoints.cli.outcome import ExitCode
 from ostiary.entrypoints.cli.runtime import ENV_FILE_VARIABLE
 
+
+class Commands(CommandsOnDemand):
+    """The commands of this distribution."""
+
+    entries = COMMANDS
+
+
 app = typer.Typer(
     name="ostiary",
+    cls=Commands,
     help="Connect Microsoft 365 mailboxes and calendars: admin consent, connect, tokens, mail, calendar.",
     epilog="Next: ostiary demo",
     no_args_is_help=True,
@@ -48,34 +32,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-for register in (
-    demo.register,
-    serve.register,
-    worker.register,
-    sender.register,
-    migrate.register,
-    doctor.register,
-    explain.register,
-    evidence.register,
-    keys.register,
-    freeze.register,
-    erase.register,
-    incidents.register,
-    retention.register,
-    unused_permissions.register,
-    organizations.register,
-    members.register,
-    links.register,
-    connections.register,
-    coverage.register,
-    mail.register,
-    calendar.register,
-    approval.register,
-    audit.register,
-    operators.register,
-):
-    register(app)
 
 
 def _show_version(wanted: bool) -> None:

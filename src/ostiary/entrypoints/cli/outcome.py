@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ostiary.core.kernel.errors import (
     AccessBlocked,
@@ -22,8 +22,9 @@ from ostiary.core.kernel.errors import (
     TemporarilyUnavailable,
     Throttled,
 )
-from ostiary.core.reasons.explain import Explanation, explain
-from ostiary.core.reasons.model import Where
+
+if TYPE_CHECKING:
+    from ostiary.core.reasons.explain import Explanation
 
 
 class ExitCode(IntEnum):
@@ -67,6 +68,9 @@ def show_failure(error: OstiaryError, *, as_json: bool, values: Mapping[str, str
     Args:
         values: Placeholders of the reason texts, such as ``vendor``.
     """
+    from ostiary.core.reasons.explain import explain
+    from ostiary.core.reasons.model import Where
+
     known = explain(error.reason, where=Where.HEALTH, values=values) if error.reason else None
     if as_json:
         print(json.dumps(_document(error, known), ensure_ascii=False))

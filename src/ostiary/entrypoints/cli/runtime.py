@@ -1,4 +1,7 @@
-"""What commands share: settings, services for the length of a command, and one way to end."""
+"""What commands share: settings, services for the length of a command, and one way to end.
+
+What runs the services is imported when they are needed: ``--help`` and a mistyped option should not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,17 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 import typer
 
-from ostiary.bootstrap import Services, application
 from ostiary.core.kernel.errors import OstiaryError
 from ostiary.core.kernel.reach import Duty, declared, instance_wide
 from ostiary.entrypoints.cli.outcome import ExitCode, exit_code, show_failure
-from ostiary.failpoint_folder import arm_from_environment
-from ostiary.logs import configure_logging
-from ostiary.settings import Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from ostiary.bootstrap import Services
+    from ostiary.settings import Settings
 
 ENV_FILE_VARIABLE: Final = "OSTIARY_ENV_FILE"
 
@@ -26,6 +29,9 @@ T = TypeVar("T")
 
 def read_settings() -> Settings:
     """Return the settings, or end the command with what is wrong with them."""
+    from ostiary.failpoint_folder import arm_from_environment
+    from ostiary.settings import SettingsError, load_settings
+
     file = os.environ.get(ENV_FILE_VARIABLE)
     try:
         settings = load_settings(env_file=Path(file) if file else None)
@@ -41,6 +47,9 @@ def read_settings() -> Settings:
 
 def run_with_services(use: Callable[[Services], Awaitable[T]], *, as_json: bool = False) -> T:
     """Open the services, run ``use``, close them; an expected failure ends the command with its exit code."""
+    from ostiary.bootstrap import application
+    from ostiary.logs import configure_logging
+
     settings = read_settings()
     # Answers go to standard output; of the log, a person at a terminal wants only the warnings.
     configure_logging(level="WARNING", log_format="text")

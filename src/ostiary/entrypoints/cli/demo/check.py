@@ -13,7 +13,8 @@ import aiohttp
 
 from ostiary.bootstrap import application
 from ostiary.entrypoints.cli.demo.browser import PageWrong
-from ostiary.entrypoints.cli.demo.steps import approving, connecting, mailing, safety, using
+from ostiary.entrypoints.cli.demo.receiver import receiving
+from ostiary.entrypoints.cli.demo.steps import approving, connecting, following, mailing, safety, using
 from ostiary.entrypoints.cli.demo.walk import CALL_SECONDS, Restartable, StepFailed, Walk
 from ostiary.settings import Settings
 
@@ -56,7 +57,14 @@ STEPS: Final[tuple[Step, ...]] = (
     Step("A forged return binds nothing", safety.forged_return),
     Step("A return in another browser binds nothing", safety.other_browser),
     Step("The operator signs in to the console", using.console),
+    Step("The vendor's webhook endpoint proves itself", following.endpoint_is_proven),
+    Step("A mail sent over Graph is told over EWS, in feed and webhook", following.mail_over_graph),
+    Step(
+        "A mail over EWS and a weekly meeting over Graph, then a restart",
+        following.written_before_the_restart,
+    ),
     Step("A restart keeps what was stored", using.restart),
+    Step("After it both are told to the other, and nothing was lost", following.told_after_the_restart),
     Step("Disconnecting destroys the tokens", connecting.disconnect),
     Step("No secret reached a log", safety.no_secret_in_logs),
 )
@@ -69,8 +77,9 @@ async def run_check(demo: Restartable, settings: Settings) -> bool:
     async with (
         application(settings) as services,
         aiohttp.ClientSession(timeout=timeout, trust_env=False) as http,
+        receiving() as receiver,
     ):
-        walk = Walk(demo=demo, services=services, http=http)
+        walk = Walk(demo=demo, services=services, http=http, receiver=receiver)
         for number, step in enumerate(STEPS, start=1):
             passed += await _take(number, step, walk)
     print(f"\n{passed} of {len(STEPS)} steps passed", flush=True)

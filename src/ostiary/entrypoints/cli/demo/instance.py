@@ -102,6 +102,9 @@ class DemoInstance:
             "OSTIARY_EWS_URL": f"{self.emulator_url}/EWS/Exchange.asmx",
             "OSTIARY_SMTP_URL": f"smtp://127.0.0.1:{self.ports.emulator_smtp}",
             "OSTIARY_MAIL_FROM": "connect@larkspur.example",
+            # Whoever tries it out has their endpoint on this machine, and sees at once what changed.
+            "OSTIARY_WEBHOOK_PRIVATE_DESTINATIONS": "true",
+            "OSTIARY_POLL_SECONDS": "10",
             "OSTIARY_LOG_LEVEL": "INFO",
             "OSTIARY_LOG_FORMAT": "json",
         }

@@ -171,7 +171,12 @@ async def console_link(services: Services) -> str:
 
 async def api_key(services: Services) -> str:
     """Return a fresh API key that may do everything for a day."""
-    wanted = (Permission.API_READ, Permission.API_MANAGE, Permission.API_MAILBOX_READ)
+    wanted = (
+        Permission.API_READ,
+        Permission.API_MANAGE,
+        Permission.API_MAILBOX_READ,
+        Permission.API_MAILBOX_WRITE,
+    )
     _, text = await services.access.create_api_key(
         name="Demo", permissions=wanted, life=timedelta(days=1), actor=SYSTEM
     )

@@ -11,6 +11,7 @@ import aiohttp
 from ostiary.bootstrap import Services
 from ostiary.entrypoints.cli.demo.browser import Browser
 from ostiary.entrypoints.cli.demo.instance import DemoInstance
+from ostiary.entrypoints.cli.demo.receiver import Receiver
 
 CALL_SECONDS: Final = 30.0
 _PASSWORD_PAGE: Final = "Password"
@@ -43,6 +44,8 @@ class Walk:
     services: Services
     """On the same database as the service's process; used where a vendor would use a page of its own."""
     http: aiohttp.ClientSession
+    receiver: Receiver
+    """The vendor's webhook endpoint."""
     api_key: str = ""
     connections: dict[str, str] = field(default_factory=dict[str, str])
     """Connection id by access method."""
