@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -256,6 +256,51 @@ async def test_scheduled_message_carries_its_time(mailbox: Any, filled_emulator:
         )
     (draft,) = [each for each in answer.json()["value"] if each["subject"] == subject]
     assert draft["singleValueExtendedProperties"][0]["value"] == "2026-12-24T17:30:00Z"
+
+
+async def submitted_for_later(mailbox: Any, emulator: Any) -> tuple[str, Any]:
+    """Send a message that shall leave in five minutes of the emulator's clock; returns subject and draft."""
+    subject = some_subject()
+    now = datetime.fromisoformat(emulator.control("GET", "/clock")["now"])
+    draft = await mailbox.mail.create_draft(
+        mailbox.access,
+        MessageContent(subject=subject, to=(SENDER,)),
+        posting=Posting(uuid.uuid4().hex, deliver_at=now + timedelta(minutes=5)),
+    )
+    await mailbox.mail.send_draft(mailbox.access, draft.id, version=draft.version)
+    return subject, draft
+
+
+@pytest.mark.parametrize("mailbox", ["graph", "ews"], indirect=True)
+async def test_scheduled_message_arrives_at_its_time_and_not_before(
+    mailbox: Any, colleague: Colleague, emulator_process: Any
+) -> None:
+    subject, draft = await submitted_for_later(mailbox, emulator_process)
+    emulator_process.control("POST", "/clock", {"advance_seconds": 299})
+    assert await colleague.arrived(subject) == []
+    assert [each.id for each in await in_folder(mailbox, "drafts", subject)] == [draft.id]
+    with pytest.raises(OstiaryError):
+        await mailbox.mail.send_draft(mailbox.access, draft.id)
+
+    emulator_process.control("POST", "/clock", {"advance_seconds": 1})
+
+    assert len(await colleague.arrived(subject)) == 1
+    assert len(await in_folder(mailbox, "sent", subject)) == 1
+    assert await in_folder(mailbox, "drafts", subject) == []
+
+
+@pytest.mark.parametrize("for_good", [False, True])
+@pytest.mark.parametrize("mailbox", ["graph", "ews"], indirect=True)
+async def test_scheduled_message_that_is_deleted_before_its_time_never_arrives(
+    mailbox: Any, colleague: Colleague, emulator_process: Any, for_good: bool
+) -> None:
+    subject, draft = await submitted_for_later(mailbox, emulator_process)
+    await mailbox.mail.delete(mailbox.access, draft.id, for_good=for_good)
+
+    emulator_process.control("POST", "/clock", {"advance_seconds": 301})
+
+    assert await colleague.arrived(subject) == []
+    assert await in_folder(mailbox, "sent", subject) == []
 
 
 @pytest.mark.parametrize("kind", [AnswerKind.REPLY, AnswerKind.REPLY_ALL])

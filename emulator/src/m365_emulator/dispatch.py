@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Router
 
 from m365_emulator.entra.tokens import verify_jwt
 from m365_emulator.world.faults import Fault
+from m365_emulator.world.mailbox.held import release_due
 from m365_emulator.world.request_log import MAX_BODY_BYTES, LoggedRequest, mask, visible_headers
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class Dispatcher:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        # Whoever asks after mail's time has come finds it delivered.
+        release_due(self._world)
         path: str = scope["path"]
         if "//" in path:
             path = scope["path"] = _SLASHES.sub("/", path)

@@ -20,6 +20,7 @@ from m365_emulator.entra.routes import routes as entra_routes
 from m365_emulator.proxy import StandInProxy, stand_in_environment
 from m365_emulator.smtp import SMTPListener
 from m365_emulator.tls import TLSFiles, ensure_certificates
+from m365_emulator.world.mailbox.held import keep_releasing
 
 if TYPE_CHECKING:
     from m365_emulator.world.world import World
@@ -121,6 +122,7 @@ class Emulator:
                 if task.done():
                     await task
             await asyncio.sleep(0.005)
+        self.world.background.start(keep_releasing(self.world))
         if self.proxy_port is not None:
             self._proxy = StandInProxy(self.world, self.host, self.https_port)
             self.proxy_port = await self._proxy.start(self.host, self.proxy_port)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from m365_emulator.world.mailbox import Mailbox
+from m365_emulator.world.mailbox.held import HeldMessage
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Owner:
 class SmallWorld:
     clock: Clock = field(default_factory=Clock)
     mailboxes: dict[str, Mailbox] = field(default_factory=dict)
+    held: list[HeldMessage] = field(default_factory=list)
 
     def find_mailbox(self, address_or_guid: str) -> Mailbox | None:
         return self.mailboxes.get(address_or_guid.lower())

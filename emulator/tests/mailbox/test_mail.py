@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -22,8 +23,10 @@ from m365_emulator.world.mailbox.delivery import SendAsDenied, send
 from m365_emulator.world.mailbox.drafting import create_draft, forward, reply_to
 from m365_emulator.world.mailbox.errors import InvalidContent, InvalidRecipients
 from m365_emulator.world.mailbox.generate import fill
+from m365_emulator.world.mailbox.held import SubmittedAlready, release_due
 from m365_emulator.world.mailbox.mime import from_mime, to_mime
 from m365_emulator.world.mailbox.search import compile_search
+from m365_emulator.world.mailbox.store import DeleteMode
 
 SUPPORT = Recipient("Support", "support@vale.example")
 SALES = Recipient("Sales", "sales@vale.example")
@@ -94,7 +97,7 @@ def test_named_properties_travel_and_tagged_ones_stay(sales: Mailbox, support: M
     named = PropertyKey.from_graph("String {66f5a359-4659-4830-9070-00047ec6ac6e} Name Marker")
     tagged = PropertyKey.from_graph("SystemTime 0x3FEF")
     assert tagged == PropertyKey(PropertyType.SYSTEM_TIME, tag=0x3FEF)
-    send(sales, Message(subject="x", to=(SUPPORT,), properties={named: "7", tagged: "2027-01-01T00:00:00Z"}))
+    send(sales, Message(subject="x", to=(SUPPORT,), properties={named: "7", tagged: "2026-01-01T00:00:00Z"}))
     assert newest(support).properties == {named: "7"}
 
 
@@ -249,3 +252,47 @@ def test_equal_seeds_give_equal_mailboxes(sales: Mailbox, support: Mailbox) -> N
     assert any(master.exceptions for master in masters)
     assert any(master.cancelled for master in masters)
     assert all(item.received_at <= sales.now() for item in sales.all_mail())
+
+
+def deferred(at: datetime) -> Message:
+    when = {PropertyKey.from_graph("SystemTime 0x3FEF"): at.isoformat()[:19] + "Z"}
+    return Message(subject="Later", to=(SUPPORT,), body=Body("Hi"), properties=when)
+
+
+def test_mail_with_a_time_waits_among_the_drafts_and_leaves_once(
+    small_world: Any, sales: Mailbox, support: Mailbox
+) -> None:
+    draft = create_draft(sales, deferred(NOW + timedelta(hours=1)))
+    send(sales, draft)
+    with pytest.raises(SubmittedAlready):
+        send(sales, draft)
+
+    small_world.clock.at = NOW + timedelta(minutes=59)
+    release_due(small_world)
+    assert draft.is_draft
+    assert draft.folder is sales.well_known("drafts")
+    assert not support.well_known("inbox").items
+
+    small_world.clock.at = NOW + timedelta(hours=1)
+    release_due(small_world)
+    release_due(small_world)
+    assert draft.folder is sales.well_known("sentitems")
+    assert [item.subject for item in support.well_known("inbox").items.values()] == ["Later"]
+    assert newest(support).sent_at == small_world.clock.at
+
+
+def test_mail_with_a_time_that_has_passed_leaves_at_once(sales: Mailbox, support: Mailbox) -> None:
+    send(sales, deferred(NOW - timedelta(seconds=1)))
+    assert newest(support).subject == "Later"
+
+
+@pytest.mark.parametrize("mode", list(DeleteMode))
+def test_waiting_mail_that_is_deleted_never_leaves(
+    small_world: Any, sales: Mailbox, support: Mailbox, mode: DeleteMode
+) -> None:
+    send(sales, waiting := deferred(NOW + timedelta(hours=1)))
+    sales.delete(waiting, mode)
+    small_world.clock.at = NOW + timedelta(hours=2)
+    release_due(small_world)
+    assert not support.well_known("inbox").items
+    assert not small_world.held

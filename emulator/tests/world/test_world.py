@@ -11,6 +11,9 @@ import pytest
 
 from m365_emulator.world.clock import Clock
 from m365_emulator.world.keys import KeyRing
+from m365_emulator.world.mailbox import Message, Recipient
+from m365_emulator.world.mailbox.delivery import send
+from m365_emulator.world.mailbox.held import DEFERRED_SEND_TIME, release_due
 from m365_emulator.world.request_log import LoggedRequest, RequestLog, mask, mask_header
 from m365_emulator.world.seed import SeedError, SeedSource
 from m365_emulator.world.snapshot import SnapshotError, dump, format_mark, load, restore, save
@@ -108,6 +111,33 @@ def test_a_world_survives_a_restart(tmp_path: Path) -> None:
 
     assert subjects(second) == before
     assert [path.name for path in tmp_path.iterdir()] == ["world"]
+
+
+def test_a_snapshot_brings_back_mail_that_waits_for_its_time() -> None:
+    world = World()
+    sender = world.find_mailbox("tom.ellis@harbourvale.example")
+    receiver = world.find_mailbox("dana.okafor@harbourvale.example")
+    assert sender is not None
+    assert receiver is not None
+    moment = (world.clock.now() + timedelta(hours=1)).isoformat()
+    send(
+        sender,
+        Message(
+            subject="Later",
+            to=(Recipient("Dana", receiver.address),),
+            properties={DEFERRED_SEND_TIME: moment},
+        ),
+    )
+    kept = dump(world)
+    world.reset()
+    assert not world.held
+
+    restore(world, kept)
+    world.clock.advance(timedelta(hours=2))
+    release_due(world)
+
+    inbox = world.find_mailbox("dana.okafor@harbourvale.example").well_known("inbox")  # type: ignore[union-attr]
+    assert [item.subject for item in inbox.items.values()].count("Later") == 1
 
 
 def test_a_snapshot_from_elsewhere_runs_no_code(tmp_path: Path) -> None:

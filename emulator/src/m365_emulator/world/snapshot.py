@@ -44,7 +44,7 @@ _PLAIN = {
 }
 _STATE = (
     "seed", "source", "rng", "clock", "faults", "tenants", "apps", "active_scenarios", "messages_per_mailbox",
-    "mailboxes", "state", "secret",
+    "mailboxes", "held", "state", "secret",
 )  # fmt: skip
 
 

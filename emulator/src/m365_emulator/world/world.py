@@ -16,6 +16,7 @@ from m365_emulator.world.ids import stable_guid
 from m365_emulator.world.keys import KeyRing
 from m365_emulator.world.mailbox.delivery import receive
 from m365_emulator.world.mailbox.generate import fill
+from m365_emulator.world.mailbox.held import HeldMessage
 from m365_emulator.world.mailbox.store import Mailbox
 from m365_emulator.world.request_log import RequestLog
 from m365_emulator.world.resources import Resource
@@ -75,6 +76,8 @@ class World:
         self.messages_per_mailbox = 0
         self.mailboxes: dict[str, Mailbox] = {}
         """Mailboxes opened so far, by the owner's object id."""
+        self.held: list[HeldMessage] = []
+        """Mail that waits for its time."""
         self.state: dict[str, Any] = {}
         """Room for a service's own state (for example Graph subscriptions); emptied on reset."""
         self.secret = hashlib.sha256(f"m365-emulator {self.seed}".encode()).digest()

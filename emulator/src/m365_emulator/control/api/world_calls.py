@@ -20,6 +20,7 @@ from m365_emulator.entra.answers import read_form
 from m365_emulator.entra.errors import EntraError
 from m365_emulator.world import scenarios as known_scenarios
 from m365_emulator.world import snapshot
+from m365_emulator.world.mailbox.held import release_due
 from m365_emulator.world.scenarios import SCENARIOS, UnknownScenario
 from m365_emulator.world.seed import SeedSource
 from m365_emulator.world.world import World
@@ -74,6 +75,7 @@ def move_clock(world: World, request: Request, body: Body) -> Body:
                 world.clock.resume()
     except (ValueError, OverflowError, TypeError) as error:
         raise BadRequest(f"The clock cannot be moved so: {error}.") from None
+    release_due(world)
     return views.clock(world)
 
 

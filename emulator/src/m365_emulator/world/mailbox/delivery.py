@@ -9,6 +9,7 @@ from . import inbox_rules, meeting_messages
 from .copies import copy_attachment
 from .errors import InvalidRecipients, NotAllowed
 from .folder import Folder
+from .held import hold
 from .item import Body, PropertyKey, PropertyValue, Recipient
 from .message import NON_DELIVERY_CLASS, Message
 from .store import DeleteMode, Mailbox
@@ -26,7 +27,8 @@ class SendAsDenied(NotAllowed):
 def send(mailbox: Mailbox, message: Message, *, save_copy: bool = True, folder: Folder | None = None) -> None:
     """Send a message, be it a draft of this mailbox or one made for the purpose.
 
-    A draft moves to Sent Items and keeps its identity, so its immutable id names the sent copy.
+    A draft moves to Sent Items and keeps its identity, so its immutable id names the sent copy. One with a
+    PidTagDeferredSendTime to come waits among the drafts, see :mod:`.held`.
 
     Args:
         save_copy: Keep it in Sent Items, or in `folder` if that is given.
@@ -34,9 +36,12 @@ def send(mailbox: Mailbox, message: Message, *, save_copy: bool = True, folder: 
     Raises:
         InvalidRecipients: Nobody to send to, too many, or an address that is none; correct the message.
         SendAsDenied: The From address belongs to someone who has not allowed that.
+        SubmittedAlready: It waits for its time.
     """
     check_recipients(message)
     _set_sender(mailbox, message)
+    if hold(mailbox, message, save_copy=save_copy, folder=folder):
+        return
     now = mailbox.now()
     message.sent_at = message.received_at = now
     if not message.internet_message_id:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from .held import HeldMessage
     from .store import Mailbox
 
 
@@ -20,6 +21,9 @@ class MailboxWorld(Protocol):
 
     @property
     def clock(self) -> Any: ...
+
+    @property
+    def held(self) -> list[HeldMessage]: ...
 
     def find_mailbox(self, address_or_guid: str) -> Mailbox | None: ...
 
