@@ -93,7 +93,14 @@ async def _each_page(
     """Show every page of the console, of the operators and before the door."""
     for session, paths in (
         (world.customer.session, console_pages(world.customer)),
-        (world.operator, [*OPERATOR_PAGES, f"/operator/customers/{world.customer.organization.id}"]),
+        (
+            world.operator,
+            [
+                *OPERATOR_PAGES,
+                f"/operator/customers/{world.customer.organization.id}",
+                f"/operator/reference?ref={world.customer.connections[0].reference}",
+            ],
+        ),
         (None, DOORS),
     ):
         context = await _visit_as(world, chromium, session, **options)

@@ -121,6 +121,11 @@ class SQLGovernorLedger:
             )
         )
 
+    async def resting_seconds(self, key: MailboxKey) -> float:
+        pause = func.extract("epoch", governor_mailboxes.c.blocked_until - _NOW)
+        statement = select(func.greatest(0, func.coalesce(pause, 0))).where(*_is(governor_mailboxes, key))
+        return float((await self._connection.execute(statement)).scalar_one_or_none() or 0)
+
     async def loads(self, *, limit: int) -> Sequence[MailboxLoad]:
         at_once = (
             select(

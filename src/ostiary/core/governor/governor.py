@@ -92,6 +92,11 @@ class Governor:
         async with self._ledger() as ledger:
             return await ledger.loads(limit=limit)
 
+    async def resting_seconds(self, key: MailboxKey) -> float:
+        """Return how long one mailbox has to be left alone still, as Microsoft asked; 0 for not at all."""
+        async with self._ledger() as ledger:
+            return await ledger.resting_seconds(key)
+
     async def forget(self) -> int:
         """Delete what is known of mailboxes that nobody used for a day; return how many."""
         async with self._ledger() as ledger:

@@ -47,6 +47,10 @@ class LedgerOfOne:
         entry = self._entries.setdefault(key, _Entry(Window(0, 0, 0.0), now))
         entry.blocked_until = max(entry.blocked_until, now + seconds)
 
+    async def resting_seconds(self, key: MailboxKey) -> float:
+        entry = self._entries.get(key)
+        return 0.0 if entry is None else max(0.0, entry.blocked_until - time.monotonic())
+
     async def loads(self, *, limit: int) -> Sequence[MailboxLoad]:
         now = time.monotonic()
         loads = [

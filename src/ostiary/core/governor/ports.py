@@ -30,6 +30,10 @@ class GovernorLedger(Protocol):
         """Let nobody start a call for so long; a longer pause that runs already stays."""
         ...
 
+    async def resting_seconds(self, key: MailboxKey) -> float:
+        """Return how long the pause that Microsoft asked for lasts still; 0 for none."""
+        ...
+
     async def loads(self, *, limit: int) -> Sequence[MailboxLoad]:
         """Return the mailboxes in use now or paused, the longest pause first."""
         ...

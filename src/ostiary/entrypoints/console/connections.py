@@ -15,8 +15,10 @@ from ostiary.core.kernel.errors import Conflict, TemporarilyUnavailable, Throttl
 from ostiary.core.organizations.model import Organization
 from ostiary.core.reasons.explain import Explanation, explain
 from ostiary.core.reasons.model import Where
+from ostiary.entrypoints.console.reading import read_progress
 from ostiary.entrypoints.console.shell import PAGE_SIZE, render_console
 from ostiary.entrypoints.console.words import CONNECTION_WORDS, FILTERED_STATUSES
+from ostiary.entrypoints.site.left_out import left_out_of
 from ostiary.entrypoints.web.context import actor, organization_id, services
 from ostiary.entrypoints.web.permissions import requires
 from ostiary.entrypoints.web.templates import see_other, written_date, written_moment
@@ -191,6 +193,8 @@ async def _detail(request: Request, connection_id: str, *, problem: str | None) 
         explanation=explanation_of(request, organization, connection),
         records=history.items,
         problem=problem,
+        reading=await read_progress(request, connection),
+        left_out=left_out_of(request, connection, organization),
         ended=connection.status is ConnectionStatus.DISCONNECTED,
         paused=connection.status is ConnectionStatus.PAUSED,
     )

@@ -19,7 +19,9 @@ from ostiary.core.organizations.model import MemberRole, Organization
 from ostiary.core.signin.credentials import newest
 from ostiary.core.tenants.model import BindingState
 from ostiary.entrypoints.console.health_bar import health_bar, spoken
+from ostiary.entrypoints.console.reading import read_progress
 from ostiary.entrypoints.console.shell import render_operator
+from ostiary.entrypoints.site.left_out import left_out_of
 from ostiary.entrypoints.web.context import actor, principal, services
 from ostiary.entrypoints.web.permissions import requires
 from ostiary.entrypoints.web.templates import see_other
@@ -205,6 +207,8 @@ async def find_reference(request: Request, ref: Annotated[str, Query(max_length=
         connection=connection,
         session=session,
         found_organization=organization,
+        reading=None if connection is None else await read_progress(request, connection),
+        left_out=None if organization is None else left_out_of(request, connection, organization),
     )
 
 
