@@ -90,7 +90,11 @@ docs: install ## Write the generated reference pages (settings, reasons).
 	$(BIN)/python scripts/reference_pages.py
 
 .PHONY: bench
-bench: install ## Measure the choices that were made by measuring.
+bench: install ## Measure how fast it is beside others and write docs/benchmarks.md (about 10 minutes, nothing else running).
+	$(BIN)/python bench/run.py
+
+.PHONY: bench-choices
+bench-choices: install ## Measure the choices that were made by measuring.
 	$(BIN)/python bench/http_client.py
 
 .PHONY: bench-emulator

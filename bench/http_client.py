@@ -1,7 +1,7 @@
 """aiohttp against httpx, side by side on loopback: one process serves, one asks. Prints ratios, which travel
 between machines better than rates do.
 
-Run: make bench
+Run: make bench-choices
 """
 
 from __future__ import annotations

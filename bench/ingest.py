@@ -1,180 +1,147 @@
-"""Notification ingest beside a bare endpoint that does one durable insert: ``python bench/ingest.py [POSTS] [AT_ONCE]``.
-
-Both run in one process each on PostgreSQL with default durability, and are asked in turn by the same client, so that
-whatever else the machine does meets both. Prints posts per second and the 50th and 99th percentile of each.
-"""
+"""Taking Microsoft's notifications: our endpoint beside a bare one that stores one row."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import statistics
+import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import aiohttp
-import uvicorn
-from pydantic import SecretStr
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from report import Part, Table, Target, percentile, run, say
+from stage import Stage, add_organization, end, free_port, opened, product, stage, until_ready
+from subscribed import Subscribed, add_row, subscribe
 
-from ostiary.adapters.sql.embedded import EmbeddedServer
-from ostiary.adapters.sql.engine import create_engine
-from ostiary.adapters.sql.migrate import upgrade
-from ostiary.bootstrap import Services, application
-from ostiary.core.kernel.access_method import AccessMethod
-from ostiary.core.kernel.reach import Duty, declare, instance_wide
-from ostiary.core.sync.model import Source
-from ostiary.core.sync.subscriptions import Subscription, SubscriptionState, state_hash
-from ostiary.entrypoints.web.app import create_app
-from ostiary.logs import configure_logging
-from ostiary.settings import Profile, Settings
-
-MAILBOXES = 50
-TENANT = "9c2f0b7a-51de-4a66-8f3e-1d7a40e2b918"
-SECRET = "s" * 43
-ROUNDS = 4
-HOST = "127.0.0.1:1"
-"""The name that the service answers to; the port is another one."""
+HERE = Path(__file__).parent
 
 
-def settings(folder: Path, database_url: str) -> Settings:
-    return Settings(
-        profile=Profile.DEVELOPMENT,
-        data_dir=folder,
-        database_url=SecretStr(database_url),
-        public_url=f"http://{HOST}",
-        vendor_name="Larkspur",
-        vendor_app_name="Larkspur for Microsoft 365",
-        vendor_publisher="Larkspur Software Ltd",
-        vendor_help_email="help@larkspur.example",
-        vendor_data_kept="Ids and headers of messages, in Dublin, until you disconnect.",
-        app_client_id="4f6c1d0e-7b52-4c1b-9a55-20d1b6f0c3aa",
-        app_secret=SecretStr("a secret for a measurement"),
-        allow_client_secret=True,
+def measure(tiny: bool) -> Part:
+    """Measure; ``tiny`` proves only that it runs."""
+    connections, seconds, rounds, steady = (3, 0.5, 1, 1) if tiny else (200, 6, 3, 20)
+    with stage() as place:
+        say("ingest: preparing")
+        subscribed = asyncio.run(_prepare(place, connections))
+        with product(place, "serve") as ours, _bare(place) as (bare, bare_url):
+            asyncio.run(until_ready(f"{place.settings.public_url}/readyz", ours))
+            asyncio.run(until_ready(bare_url, bare))
+            posts = [(each.url, each.post(f"AAkALg{number:06}")) for number, each in enumerate(subscribed)]
+            targets = {"**Ostiary**": posts, "bare endpoint": [(bare_url, body) for _, body in posts]}
+            most: dict[str, list[dict[str, Any]]] = {name: [] for name in targets}
+            for turn in range(rounds):
+                for name, listed in targets.items():
+                    say(f"ingest: as much as it takes, {name}, round {turn + 1}")
+                    most[name].append(_load(posts=listed, seconds=seconds, at_once=64))
+            at_300: dict[str, dict[str, Any]] = {}
+            for name, listed in targets.items():
+                say(f"ingest: 300 a second, {name}")
+                at_300[name] = _load(posts=listed, seconds=steady, per_second=30 if tiny else 300)
+    return _part(most, at_300, connections=connections, seconds=seconds, rounds=rounds, steady=steady)
+
+
+def _part(
+    most: dict[str, list[dict[str, Any]]],
+    at_300: dict[str, dict[str, Any]],
+    *,
+    connections: int,
+    seconds: float,
+    rounds: int,
+    steady: float,
+) -> Part:
+    part = Part(
+        "ingest",
+        "Notification ingest (FG-6, shortened)",
+        "One process of `ostiary serve` and one of uvicorn with a bare ASGI application (parse, one durable"
+        " INSERT by psycopg, 202), on the same PostgreSQL with default durability; the posts come from a third"
+        f" process, one notification each, for {connections} subscriptions in turn. First as many as are answered,"
+        f" 64 at once, {rounds} rounds of {seconds:g} s, in turn; then 300 a second for {steady:g} s. FG-6 itself"
+        " asks for 10 minutes at 300 a second and 30 s at 1,000.",
     )
-
-
-async def sow(services: Services) -> list[tuple[str, Any]]:
-    """Follow some mailboxes; return the path and a notification of each."""
-    made: list[tuple[str, Any]] = []
-    now = services.clock.now()
-    async with services.transactions() as tx:
-        for number in range(MAILBOXES):
-            connection_id, microsoft_id = f"con_{number}", f"00000000-0000-4000-8000-{number:012}"
-            await tx.sync.ensure(
-                connection_id=connection_id,
-                organization_id="org_1",
-                source=Source.MAIL,
-                method=AccessMethod.GRAPH,
-                backfill_since=None,
-                now=now,
-            )
-            subscription = Subscription(
-                id=f"sub_{number}",
-                connection_id=connection_id,
-                organization_id="org_1",
-                tenant_id=TENANT,
-                source=Source.MAIL,
-                client_state_hash=state_hash(SECRET),
-                state=SubscriptionState.LIVE,
-                created_at=now,
-                microsoft_id=microsoft_id,
-            )
-            await tx.subscriptions.add(subscription)
-            path = urlsplit(services.notifications._paths.url(subscription.id)).path
-            notice = {"subscriptionId": microsoft_id, "clientState": SECRET, "tenantId": TENANT}
-            made.append((path, notice))
-    return made
-
-
-def bare(engine: AsyncEngine) -> Starlette:
-    """The least that a durable endpoint can do."""
-
-    async def take(request: Request) -> Response:
-        body = await request.body()
-        async with engine.begin() as connection:
-            await connection.execute(text("INSERT INTO bare_posts (body) VALUES (:body)"), {"body": body})
-        return Response(status_code=202)
-
-    return Starlette(routes=[Route("/bare", take, methods=["POST"])])
-
-
-@asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[str]:
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", access_log=False))
-    task = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - the server offers no event
-        await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    await task
-
-
-async def hammer(url: str, posts: list[tuple[str, Any]], *, at_once: int) -> tuple[float, list[float]]:
-    """Post them all; return posts per second and the milliseconds of each."""
-    taken: list[float] = []
-    gate = asyncio.Semaphore(at_once)
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=at_once)) as session:
-
-        async def one(path: str, body: Any) -> None:
-            async with gate:
-                began = time.perf_counter()
-                async with session.post(f"{url}{path}", json=body, headers={"Host": HOST}) as answer:
-                    assert answer.status == 202, answer.status
-                taken.append((time.perf_counter() - began) * 1000)
-
-        began = time.perf_counter()
-        await asyncio.gather(*(one(path, body) for path, body in posts))
-        return len(posts) / (time.perf_counter() - began), taken
-
-
-async def main(count: int, at_once: int) -> None:
-    configure_logging(level="ERROR", log_format="text")
-    declare(instance_wide(Duty.COMMAND))
-    with tempfile.TemporaryDirectory() as name, EmbeddedServer.start(Path(name)) as server:
-        await asyncio.to_thread(upgrade, server.url)
-        owner = create_engine(server.url, pool_size=10)
-        async with owner.begin() as connection:
-            await connection.execute(text("CREATE TABLE bare_posts (id bigserial PRIMARY KEY, body bytea)"))
-        async with application(settings(Path(name), server.url)) as services:
-            paths = await sow(services)
-            ours: list[tuple[str, Any]] = []
-            for number in range(count):
-                path, notice = paths[number % len(paths)]
-                data = {"@odata.type": "#Microsoft.Graph.Message", "id": f"AAkA-{number}"}
-                ours.append((path, {"value": [notice | {"resourceData": data}]}))
-            theirs = [("/bare", body) for _, body in ours]
-            async with serving(create_app(services)) as our_url, serving(bare(owner)) as bare_url:
-                rates: dict[str, list[float]] = {"bare": [], "ingest": []}
-                times: dict[str, list[float]] = {"bare": [], "ingest": []}
-                for _ in range(ROUNDS):
-                    for which, url, posts in (("bare", bare_url, theirs), ("ingest", our_url, ours)):
-                        rate, taken = await hammer(url, posts, at_once=at_once)
-                        rates[which].append(rate)
-                        times[which] += taken
-        await owner.dispose()
-    for which in ("bare", "ingest"):
-        cuts = statistics.quantiles(times[which], n=100)
-        print(
-            f"{which:<7} {statistics.median(rates[which]):7.0f} posts/s   p50 {cuts[49]:6.1f} ms   p99 {cuts[98]:6.1f} ms"
+    rows, rates = [], {}
+    for name, runs in most.items():
+        found = [each["count"] / each["seconds"] for each in runs]
+        rates[name] = statistics.median(found)
+        delays = [value for each in runs for value in each["milliseconds"]]
+        rows.append(
+            [
+                name,
+                f"{rates[name]:,.0f}",
+                f"{min(found):,.0f} to {max(found):,.0f}",
+                f"{percentile(delays, 50):.0f}",
+                f"{percentile(delays, 99):.0f}",
+                str(sum(each["failed"] for each in runs)),
+            ]
         )
-    ratio = statistics.median(rates["ingest"]) / statistics.median(rates["bare"])
-    print(
-        f"ingest / bare = {ratio:.2f}   ({count} posts × {ROUNDS}, {at_once} at once, {MAILBOXES} mailboxes)"
+    part.tables.append(
+        Table(
+            "As many as are answered, 64 at once",
+            ("", "posts a second, median", "slowest to fastest round", "p50 ms", "p99 ms", "failed"),
+            rows,
+        )
     )
+    part.tables.append(
+        Table(
+            "300 a second",
+            ("", "p50 ms", "p99 ms", "slowest ms", "over 2.9 s", "failed"),
+            [
+                [
+                    name,
+                    f"{percentile(each['milliseconds'], 50):.1f}",
+                    f"{percentile(each['milliseconds'], 99):.1f}",
+                    f"{max(each['milliseconds']):.0f}",
+                    str(sum(value > 2900 for value in each["milliseconds"])),
+                    str(each["failed"]),
+                ]
+                for name, each in at_300.items()
+            ],
+        )
+    )
+    ratio = rates["**Ostiary**"] / rates["bare endpoint"]
+    p99 = percentile(at_300["**Ostiary**"]["milliseconds"], 99)
+    part.targets.append(
+        Target("Ingest: at least half the rate of the bare endpoint", f"{ratio:.2f} ×", ratio >= 0.5)
+    )
+    part.targets.append(Target("Ingest: p99 < 250 ms at 300 a second", f"{p99:.0f} ms", p99 < 250))
+    return part
+
+
+async def _prepare(place: Stage, count: int) -> list[Subscribed]:
+    async with opened(place) as services:
+        await add_organization(services)
+        return [await subscribe(services, await add_row(services, number)) for number in range(count)]
+
+
+def _load(**order: Any) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, str(HERE / "load.py")],
+        input=json.dumps(order) + "\n",
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return json.loads(done.stdout)
+
+
+class _bare:  # noqa: N801 - used like a function
+    """The bare endpoint, running."""
+
+    def __init__(self, place: Stage) -> None:
+        self._place = place
+        port = free_port()
+        self._url = f"http://127.0.0.1:{port}/"
+        self._process = subprocess.Popen(
+            [sys.executable, str(HERE / "bare_endpoint.py"), str(port)],
+            env=place.environment(BARE_DATABASE_URL=place.owner_url),
+        )
+
+    def __enter__(self) -> tuple[subprocess.Popen[bytes], str]:
+        return self._process, self._url
+
+    def __exit__(self, *_: object) -> None:
+        end(self._process)
 
 
 if __name__ == "__main__":
-    given = [int(each) for each in sys.argv[1:]]
-    asyncio.run(main(*(given + [2_000, 50][len(given) :])))
+    run(measure)
