@@ -14,7 +14,7 @@ from order import Order, first_order, serve
 os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"  # All readers speak plain HTTP here.
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from exchangelib import DELEGATE, UTC, Account, Configuration, EWSDateTime
+    from exchangelib import DELEGATE, UTC, Account, Configuration
     from exchangelib.credentials import OAuth2AuthorizationCodeCredentials
 
 LISTED = (
@@ -47,7 +47,7 @@ def reading(order: Order, account: Any) -> Callable[[], Awaitable[int]]:
         return sum(1 for _ in islice(found.only(*wanted), len(order.message_ids)))
 
     def events() -> int:
-        start, end = (EWSDateTime.from_datetime(each.astimezone(UTC)) for each in order.window)
+        start, end = (each.astimezone(UTC) for each in order.window)
         return sum(1 for _ in account.calendar.view(start=start, end=end))
 
     chosen = {"messages": messages, "bodies": bodies, "events": events}[order.what]
