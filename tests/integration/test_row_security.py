@@ -13,7 +13,7 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ostiary.adapters.sql.embedded import EmbeddedServer
-from ostiary.adapters.sql.roles import ROLES, bypasses
+from ostiary.adapters.sql.roles import ROLES, bypasses, ensure_roles
 from ostiary.adapters.sql.row_security import SHARED, TOKEN_TABLES, condition_of
 from ostiary.adapters.sql.tables import metadata
 from ostiary.core.audit.model import SYSTEM
@@ -195,6 +195,50 @@ async def test_bypassing_logins_are_told(database: AsyncEngine, database_server:
     finally:
         await engine.dispose()
     assert not names & set(ROLES)
+
+
+@pytest.mark.parametrize(
+    ("making", "told"),
+    [
+        (["CREATE ROLE test_login BYPASSRLS"], "test_login has BYPASSRLS"),
+        (
+            ["CREATE ROLE test_login INHERIT", "GRANT ostiary_web TO test_login"],
+            "test_login inherits the rights",
+        ),
+    ],
+)
+async def test_a_login_that_sees_rows_by_itself_is_told(
+    database: AsyncEngine, making: list[str], told: str
+) -> None:
+    async with database.connect() as connection:
+        for statement in (*making, "SET LOCAL SESSION AUTHORIZATION test_login"):
+            await connection.execute(text(statement))
+        assert told in str(await connection.run_sync(bypasses))
+        await connection.rollback()
+
+
+async def test_a_migration_that_may_not_make_roles_says_what_to_run(database: AsyncEngine) -> None:
+    async with database.connect() as connection:
+        await connection.execute(text("CREATE ROLE test_login"))
+        await connection.execute(text("SET LOCAL ROLE test_login"))
+        # All are there: nothing to make and nothing to say.
+        await connection.run_sync(ensure_roles)
+        await connection.execute(text("RESET ROLE"))
+        await connection.execute(text("ALTER ROLE ostiary_web RENAME TO somebody_else"))
+        await connection.execute(text("SET LOCAL ROLE test_login"))
+        with pytest.raises(Misconfigured, match="CREATE ROLE ostiary_web NOLOGIN"):
+            await connection.run_sync(ensure_roles)
+        await connection.rollback()
+
+
+async def test_missing_roles_are_made_and_given(database: AsyncEngine) -> None:
+    async with database.connect() as connection:
+        await connection.execute(text("CREATE ROLE test_login"))
+        await connection.execute(text("ALTER ROLE ostiary_web RENAME TO somebody_else"))
+        await connection.run_sync(lambda given: ensure_roles(given, member="test_login"))
+        may = await connection.scalar(text("SELECT pg_has_role('test_login', 'ostiary_web', 'MEMBER')"))
+        assert may is True
+        await connection.rollback()
 
 
 @pytest_asyncio.fixture

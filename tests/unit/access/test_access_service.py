@@ -274,3 +274,46 @@ async def _operator_session(access: AccessService, visitor: Actor) -> Secret:
     link = await access.ensure_first_operator()
     assert link is not None
     return (await access.use_operator_link(link, replaces=None, actor=visitor)).secret
+
+
+async def test_closing_what_nobody_looks_at_writes_nothing(
+    access: AccessService, visitor: Actor, operator: Actor, transactions: SQLTransactions
+) -> None:
+    secret = await _operator_session(access, visitor)
+    vik = await access.find_session(secret)
+    assert vik is not None
+    await access.stop_viewing(vik, actor=operator)
+    async with transactions() as transaction:
+        page = await transaction.audit.page(organization_id=None, what_prefix="operator.viewing")
+    assert page.items == ()
+
+
+async def test_a_denial_is_on_record_with_what_was_asked_for(
+    access: AccessService, visitor: Actor, transactions: SQLTransactions
+) -> None:
+    vik = await access.find_session(await _operator_session(access, visitor))
+    assert vik is not None
+    await access.record_denial(vik, Permission.CONSOLE_MANAGE, actor=visitor)
+    async with transactions() as transaction:
+        (record,) = (await transaction.audit.page(organization_id=None, what_prefix="access.denied")).items
+    assert (record.outcome, record.object_id) == ("refused", vik.session_id)
+    assert Permission.CONSOLE_MANAGE.value in record.sentence
+
+
+async def test_a_link_without_a_name_is_for_the_only_operator(access: AccessService, operator: Actor) -> None:
+    first, _ = await access.create_operator_link(name=None, actor=operator)
+    again, _ = await access.create_operator_link(name=None, actor=operator)
+    assert first.subject_id == again.subject_id
+    second, _ = await access.create_operator_link(name="  Sam ", actor=operator)
+    assert second.subject_id != first.subject_id
+    same, _ = await access.create_operator_link(name="Sam", actor=operator)
+    assert same.subject_id == second.subject_id
+    with pytest.raises(InvalidRequest, match="say which one") as raised:
+        await access.create_operator_link(name=None, actor=operator)
+    assert raised.value.field == "name"
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 101])
+async def test_what_is_no_name_makes_no_operator(access: AccessService, operator: Actor, name: str) -> None:
+    with pytest.raises(InvalidRequest, match="100 characters"):
+        await access.create_operator_link(name=name, actor=operator)

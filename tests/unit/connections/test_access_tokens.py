@@ -347,3 +347,63 @@ async def test_one_dead_connection_does_not_keep_the_others_from_being_renewed(w
     world.microsoft.refresh_answers = [REVOKED, REVOKED]
     assert await world.service.refresh_idle() == 0
     assert (await world.reread(connection)).status is ConnectionStatus.NEEDS_SIGN_IN
+
+
+async def test_permissions_that_were_taken_away_are_told_from_an_approval_that_is_gone(world) -> None:
+    connection = await world.connect()
+    await expire(world)
+    world.microsoft.refresh_answers += [ConsentRequired("x", reason="consent_withdrawn")] * 2
+    world.microsoft.remaining_scopes = ["openid", "https://graph.microsoft.com/Mail.Read"]
+    with pytest.raises(AccessBlocked, match="Calendars") as raised:
+        await world.service.tokens.get(connection.id)
+    assert (raised.value.reason, raised.value.reference) == ("missing_permission", connection.reference)
+    changed = await world.reread(connection)
+    assert (changed.status, changed.reason) == (ConnectionStatus.FAILING, "missing_permission")
+
+
+async def test_an_approval_that_is_enough_for_the_connection_keeps_it(world) -> None:
+    connection = await world.connect()
+    await expire(world)
+    world.microsoft.refresh_answers += [ConsentRequired("x", reason="consent_withdrawn")] * 2
+    world.microsoft.remaining_scopes = sorted(connection.granted_scopes)
+    assert (await world.service.tokens.get(connection.id)).reveal().startswith("access-")
+    assert (await world.reread(connection)).status is ConnectionStatus.CONNECTED
+    assert len(world.microsoft.refreshes) == 3
+
+
+async def test_a_connection_whose_saved_sign_in_is_gone_gives_no_token(world) -> None:
+    connection = await world.connect()
+    async with world.transactions() as tx:
+        await tx.refresh_tokens.destroy(connection.id)
+        await tx.access_tokens.destroy(connection.id)
+    with pytest.raises(ConnectionNotUsable) as raised:
+        await world.another_service().tokens.get(connection.id)
+    assert raised.value.reference == connection.reference
+    assert world.microsoft.refreshes == []
+
+
+async def test_a_registration_that_is_configured_no_more_is_our_fault_and_changes_nothing(world) -> None:
+    connection = await world.connect()
+    async with world.transactions() as tx:
+        await tx.connections.save(replace(connection, registration_id="gone"))
+    await expire(world)
+    with pytest.raises(Misconfigured) as raised:
+        await world.service.tokens.get(connection.id)
+    assert (raised.value.reason, raised.value.reference) == ("our_fault", connection.reference)
+    assert (await world.reread(connection)).status is ConnectionStatus.CONNECTED
+
+
+async def test_a_shared_token_that_does_not_open_is_our_fault_and_on_record(world) -> None:
+    connection = await world.connect()
+    async with world.transactions() as tx:
+        shared = await tx.access_tokens.find(connection.id)
+        await tx.access_tokens.put(
+            connection.id,
+            replace(shared.sealed, commitment=bytes(32)),
+            version=shared.version,
+            expires_at=shared.expires_at,
+        )
+    with pytest.raises(Misconfigured):
+        await world.another_service().tokens.get(connection.id)
+    assert "connection.seal_broken" in await world.audit("connection.")
+    assert world.microsoft.refreshes == []

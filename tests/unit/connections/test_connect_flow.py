@@ -577,3 +577,34 @@ async def sessions_of(world, connection):
     async with world.transactions() as tx:
         found = await tx.connect_sessions.find_by_connection(connection.id)
     return [] if found is None else [found]
+
+
+async def test_a_mailbox_that_somebody_else_connected_meanwhile_is_not_confirmed(world) -> None:
+    session = await world.session()
+    outcome = await world.come_back(await world.start(session))
+    query = parse_qs(urlsplit(outcome.vendor_address).query)
+    async with world.transactions() as tx:
+        priya = Member(
+            "mem_2",
+            "org_1",
+            "u2",
+            "priya.nair@harbourvale.example",
+            "Priya Nair",
+            MemberRole.MEMBER,
+            True,
+            world.clock.now(),
+            tenant_id=TENANT,
+            object_id=TOM,
+        )
+        await tx.members.add(priya)
+    with pytest.raises(Conflict) as raised:
+        await world.service.confirmation.confirm(
+            query["connect_session"][0], completion_code=Secret(query["completion_code"][0]), actor=API
+        )
+    assert raised.value.reason == "mailbox_in_use"
+    async with world.transactions() as tx:
+        current = await tx.connect_sessions.get(query["connect_session"][0])
+        connection = await tx.connections.get(current.made_connection_id)
+    assert (current.state, current.reason) == (ConnectSessionState.FAILED, "mailbox_in_use")
+    assert connection.status is ConnectionStatus.DISCONNECTED
+    assert not await world.has_token(connection.id)

@@ -157,3 +157,33 @@ async def test_a_withdrawn_approval_may_be_given_again(company: Company, tenant:
     (consent,) = await company.consents()
     assert consent.state is ConsentState.WITHDRAWN
     assert (await company.approve()).state is ConsentState.VERIFIED
+
+
+async def test_a_look_that_somebody_asks_for_settles_what_microsoft_answers(company: Company) -> None:
+    attempt = await company.approve()
+    tenant_id, cloud = attempt.tenant_id, attempt.cloud
+    company.clock.advance(timedelta(minutes=1))
+    assert await company.consent.watch.check_tenant(cloud=cloud, tenant_id=tenant_id)
+    (consent,) = await company.consents()
+    assert (consent.state, consent.checked_at) == (ConsentState.VERIFIED, company.clock.now())
+    company.microsoft.principals[tenant_id] = ServicePrincipalState.ABSENT
+    assert await company.consent.watch.check_tenant(cloud=cloud, tenant_id=tenant_id)
+    (consent,) = await company.consents()
+    assert consent.state is ConsentState.WITHDRAWN
+
+
+async def test_a_look_that_microsoft_does_not_answer_says_so_and_changes_nothing(company: Company) -> None:
+    attempt = await company.approve()
+    (before,) = await company.consents()
+    company.clock.advance(timedelta(minutes=1))
+    company.microsoft.fail_next.append(TemporarilyUnavailable("x", reason="microsoft_down"))
+    assert not await company.consent.watch.check_tenant(cloud=attempt.cloud, tenant_id=attempt.tenant_id)
+    assert await company.consents() == (before,)
+
+
+async def test_an_attempt_that_came_back_or_is_gone_is_not_called_unfinished(company: Company) -> None:
+    attempt = await company.approve()
+    company.clock.advance(timedelta(minutes=11))
+    assert not await company.consent.watch.note_unfinished(attempt.id)
+    assert not await company.consent.watch.note_unfinished("att_never_heard_of")
+    assert await company.audited("consent.unfinished") == []

@@ -130,7 +130,7 @@ async def test_bytes_we_did_not_seal_never_open(sealed: Sealed) -> None:
 async def test_another_format_number_is_refused_and_not_guessed_at(format_version: int) -> None:
     service = vault()
     sealed = await service.seal(Secret(CLEAR), CONTEXT)
-    with pytest.raises(SealBroken):
+    with pytest.raises(SealBroken, match="format"):
         await service.open(
             dataclasses.replace(sealed, format_version=format_version), CONTEXT, purpose=Purpose.REFRESH
         )
@@ -220,3 +220,23 @@ async def test_values_sealed_before_a_rotation_still_open() -> None:
     assert old.key_id != new.key_id
     assert (await service.open(old, CONTEXT, purpose=Purpose.REFRESH)).reveal() == "old"
     assert (await service.open(new, CONTEXT, purpose=Purpose.REFRESH)).reveal() == "new"
+
+
+async def test_an_envelope_takes_one_value_and_shows_nothing() -> None:
+    envelope = await vault().envelope(CONTEXT)
+    assert repr(envelope) == "Envelope(‹secret›)"
+    envelope.seal(Secret(CLEAR))
+    with pytest.raises(RuntimeError, match="one value"):
+        envelope.seal(Secret("another"))
+
+
+async def test_a_data_key_of_another_length_opens_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = vault()
+    sealed = await service.seal(Secret(CLEAR), CONTEXT)
+
+    async def short(**_: object) -> bytes:
+        return bytes(16)
+
+    monkeypatch.setattr(service._keys, "unwrap", short)
+    with pytest.raises(SealBroken, match="damaged"):
+        await service.open(sealed, CONTEXT, purpose=Purpose.REFRESH)
