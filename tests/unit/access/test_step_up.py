@@ -243,3 +243,58 @@ async def test_a_role_taken_away_ends_sessions_and_links_for_good(
         await organizations.set_role(admin.id, role, organization_id=admin.organization_id, actor=visitor)
         assert await access.find_session(signed_in.secret) is None
         assert await access.find_link(link) is None
+
+
+async def test_a_session_counts_only_while_its_person_still_has_the_role(
+    access: AccessService,
+    microsoft: MemoryAuthorizationServer,
+    dana: MemoryPerson,
+    admin: Member,
+    visitor: Actor,
+    transactions: SQLTransactions,
+) -> None:
+    # The session itself stays alive: only the look at the person may refuse it.
+    session = await first_sign_in(access, microsoft, dana, admin, visitor)
+    async with transactions() as tx:
+        current = await tx.members.get(admin.id, organization_id=admin.organization_id)
+        await tx.members.save(replace(current, role=MemberRole.MEMBER))
+    assert await access.find_session(session.secret) is None
+    async with transactions() as tx:
+        await tx.members.save(current)
+    assert await access.find_session(session.secret) is not None
+
+
+async def test_a_session_of_an_operator_counts_only_while_they_are_let_in(
+    access: AccessService, visitor: Actor, clock: MovableClock, transactions: SQLTransactions
+) -> None:
+    link = await access.ensure_first_operator()
+    assert link is not None
+    session = await access.use_operator_link(link, replaces=None, actor=visitor)
+    async with transactions() as tx:
+        vik = await tx.operators.get(session.session.subject_id)
+        await tx.operators.save(replace(vik, disabled_at=clock.now()))
+    assert await access.find_session(session.secret) is None
+
+
+async def test_a_cookie_of_somebody_else_ends_with_the_sign_in_and_hands_nothing_on(
+    access: AccessService,
+    microsoft: MemoryAuthorizationServer,
+    dana: MemoryPerson,
+    admin: Member,
+    visitor: Actor,
+    operator: Actor,
+) -> None:
+    link = await access.ensure_first_operator()
+    assert link is not None
+    before = await access.use_operator_link(link, replaces=None, actor=visitor)
+    vik = await access.find_session(before.secret)
+    assert vik is not None
+    await access.view_customer(vik, organization_id=admin.organization_id, reason="Ticket 1", actor=operator)
+    _, admin_link = await access.create_admin_link(
+        organization_id=admin.organization_id, member_id=admin.id, actor=operator
+    )
+    after = await walk(access.console, microsoft, dana, visitor, link=admin_link, replaces=before.secret)
+    assert await access.find_session(before.secret) is None
+    assert after.session.viewed_organization_id is None
+    unknown = await walk(access.console, microsoft, dana, visitor, replaces=Secret("nobody's"))
+    assert await access.find_session(unknown.secret) is not None

@@ -178,3 +178,26 @@ async def test_links_cannot_be_made_without_end(company: Company) -> None:
 
 async def test_a_link_is_never_printed(company: Company) -> None:
     assert company.link_secret.reveal() not in repr(company.link)
+
+
+async def test_the_address_for_a_mail_is_given_only_while_the_link_works(company: Company) -> None:
+    links = company.consent.links
+    assert await links.address_of("lnk_never_heard_of") is None
+    address = await links.address_of(company.link.link.id)
+    assert address == company.link.url
+    await links.withdraw(company.link.link.id, organization_id=company.organization.id, actor=company.visitor)
+    assert await links.address_of(company.link.link.id) is None
+
+
+async def test_withdrawing_twice_is_one_act(company: Company) -> None:
+    for _ in range(2):
+        await company.consent.links.withdraw(
+            company.link.link.id, organization_id=company.organization.id, actor=company.visitor
+        )
+    assert len(await company.audited("consent.link_withdrawn")) == 1
+
+
+async def test_an_endless_secret_is_not_even_looked_for(company: Company) -> None:
+    async with company.transactions() as transaction:
+        found = await company.consent.links.find_usable(transaction, Secret("x" * 10_000), company.browser)
+    assert found is None
