@@ -13,7 +13,7 @@ from sqlalchemy import text
 from ostiary.adapters.memory.authorization_server import MemoryAuthorizationServer, MemoryPerson
 from ostiary.core.audit.model import Actor, AuditRecord
 from ostiary.core.kernel.clock import MovableClock
-from ostiary.core.kernel.errors import FlowRejected
+from ostiary.core.kernel.errors import FlowRejected, Misconfigured
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.signin.model import AuthorizationRequest, FlowKind, StartedFlow
 from ostiary.core.signin.service import SignInService
@@ -229,3 +229,18 @@ def test_redirect_addresses_name_flow_and_registration(sign_in: SignInService) -
         FlowKind.CONSOLE: "https://console.larkspur.example/console/return/ews",
         FlowKind.TRUST: "https://connect.larkspur.example/trust/return/ews",
     }
+
+
+async def test_a_registration_that_is_configured_no_more_is_our_fault(
+    sign_in: SignInService, browser: Secret
+) -> None:
+    with pytest.raises(Misconfigured) as raised:
+        await sign_in.begin(
+            kind=FlowKind.CONNECT,
+            registration_id="gone",
+            authority="organizations",
+            scopes=SCOPES,
+            browser_secret=browser,
+            subject={},
+        )
+    assert raised.value.reason == "our_fault"

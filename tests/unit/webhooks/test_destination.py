@@ -7,7 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from ostiary.core.kernel.errors import InvalidRequest
-from ostiary.core.webhooks.destination import EgressRules, check_url, is_public, public_only
+from ostiary.core.webhooks.destination import LONGEST_URL, EgressRules, check_url, is_public, public_only
 
 RULES = EgressRules(own_hosts=frozenset({"ostiary.larkspur.example"}))
 
@@ -174,3 +174,27 @@ def test_usual_addresses_are_taken(url: str) -> None:
 
 def test_development_may_call_itself() -> None:
     check_url("http://localhost:9000/hook", EgressRules(allow_private=True))
+
+
+@pytest.mark.parametrize("host", ["0x7f000001.", "0x7F.1.", "2130706433.", "127.1.", "hooks.0x7f"])
+def test_numbers_stay_numbers_behind_a_dot(host: str) -> None:
+    with pytest.raises(InvalidRequest, match="usual form"):
+        check_url(f"https://{host}/in", EgressRules())
+
+
+@pytest.mark.parametrize("host", ["hooks.face", "hooks.0xyz", "cafe.example", "hooks.example."])
+def test_a_name_of_letters_that_look_like_a_number_is_a_name(host: str) -> None:
+    check_url(f"https://{host}/in", EgressRules())
+
+
+def test_what_is_refused_names_its_field() -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        check_url("https://10.0.0.1/in", EgressRules())
+    assert raised.value.field == "url"
+
+
+def test_the_longest_address_is_taken_and_one_letter_more_is_not() -> None:
+    longest = "https://hooks.example/" + "a" * (LONGEST_URL - len("https://hooks.example/"))
+    check_url(longest, EgressRules())
+    with pytest.raises(InvalidRequest, match="at most"):
+        check_url(longest + "a", EgressRules())
