@@ -11,6 +11,7 @@ from . import (
     test_follow_kill,
     test_refresh_kill,
     test_rewrap_kill,
+    test_send_kill,
 )
 
 ROWS = {
@@ -29,6 +30,7 @@ ROWS = {
     "re-wrap": test_rewrap_kill.STEPS,
     "notification ingest": test_follow_kill.INGESTING,
     "delta page": test_follow_kill.READING,
+    "send": test_send_kill.SENDING,
 }
 """The crash matrix: every step of every row is parametrized over in its file, and each of those tests fails
 unless the process died by SIGKILL exactly there."""

@@ -127,6 +127,31 @@ async def test_draft_with_a_file_is_sent_once_and_not_again(office: Office) -> N
     assert office.arrived_count(subject) == 1
 
 
+@pytest.mark.parametrize("office", [AccessMethod.GRAPH], indirect=True)
+async def test_copy_and_upload_whose_answer_was_lost_are_told_as_unknown_and_done_once(
+    office: Office,
+) -> None:
+    draft = (await office.api.post(f"{office.path}/drafts", json=mail(subject := some_subject()))).json()
+    path = f"{office.path}/messages/{draft['id']}"
+
+    async def outcome(call: str, **request: Any) -> list[tuple[int, str]]:
+        key = {"Idempotency-Key": uuid.uuid4().hex}
+        answers = [await office.api.post(f"{path}/{call}", headers=key, **request) for _ in range(3)]
+        return [(each.status_code, each.json()["code"]) for each in answers]
+
+    unknown = (409, "idempotent_outcome_unknown")
+    lost = [(503, "temporarily_unavailable"), unknown, unknown]
+    office.link.lose("/attachments")
+    assert await outcome("attachments", params={"name": "a.txt"}, content=b"abc") == lost
+    office.link.lose("/copy")
+    assert await outcome("copy", json={"folder": "archive"}) == lost
+
+    attached = (await office.api.get(path)).json()["attachments"]
+    archived = await office.api.get(f"{office.path}/messages", params={"folder": "archive"})
+    assert [each["name"] for each in attached] == ["a.txt"]
+    assert [each["subject"] for each in archived.json()["items"]].count(subject) == 1
+
+
 @pytest.mark.parametrize("office", [AccessMethod.EWS], indirect=True)
 async def test_message_to_nobody_says_what_is_missing(office: Office) -> None:
     answer = await office.api.post(f"{office.path}/send", json={"subject": some_subject(), "to": []})

@@ -71,6 +71,17 @@ class Failpoint(StrEnum):
     FOLLOW_PAGE_COMMITTED = "follow.page_committed"
     FOLLOW_DONE = "follow.done"
 
+    SEND_BEGUN = "send.begun"
+    """The act is on record; Microsoft was asked for nothing yet."""
+    SEND_DRAFT_STAMPED = "send.draft_stamped"
+    """A draft with the act's stamp lies in the mailbox; no row says which one."""
+    SEND_DRAFT_RECORDED = "send.draft_recorded"
+    """It is on record which draft is handed over now."""
+    SEND_ANSWER_IN_MEMORY = "send.answer_in_memory"
+    """Microsoft took the draft; nothing here says so."""
+    SEND_ANSWER_STORED = "send.answer_stored"
+    """The act is on record as done; the caller has no answer."""
+
 
 Handler = Callable[[Failpoint], Awaitable[None]]
 

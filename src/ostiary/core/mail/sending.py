@@ -28,6 +28,7 @@ from ostiary.core.kernel.errors import (
     ProviderContractBroken,
     TemporarilyUnavailable,
 )
+from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.ids import new_id
 from ostiary.core.kernel.transactions import Transactions
 from ostiary.core.mail.drafts import Answering, MessageContent, Posting
@@ -162,6 +163,7 @@ class MailSending:
             connection_id, Part.SENDING, organization_id=organization_id
         ) as mailbox:
             record = await self._begin(connection_id, organization_id, deliver_at, act_key)
+            await hit(Failpoint.SEND_BEGUN)
             act = _Act(
                 record,
                 self._gateways[mailbox.method],
@@ -204,6 +206,7 @@ class MailSending:
         if act.record.state is SendState.SENDING:
             return await self._settle(act)
         draft = await self._prepare(act, prepare)
+        await hit(Failpoint.SEND_DRAFT_STAMPED)
         if not draft.is_draft:
             # Found by its stamp, and sent: by a call that died before it could say so.
             return await self._sent(await self._handed_over(act, draft))
@@ -232,6 +235,7 @@ class MailSending:
             )
         if record is None:
             raise _unconfirmed()
+        await hit(Failpoint.SEND_DRAFT_RECORDED)
         return replace(act, record=record)
 
     async def _hand_over(self, act: _Act, version: str | None) -> SendOutcome:
@@ -251,6 +255,7 @@ class MailSending:
                 await _discard(act, draft_id)
                 await self._forget(act)
             raise
+        await hit(Failpoint.SEND_ANSWER_IN_MEMORY)
         return await self._sent(act)
 
     async def _settle(self, act: _Act) -> SendOutcome:
@@ -280,6 +285,7 @@ class MailSending:
     async def _sent(self, act: _Act) -> SendOutcome:
         async with self._transactions() as tx:
             await tx.sends.mark_sent(act.record.id, now=self._clock.now())
+        await hit(Failpoint.SEND_ANSWER_STORED)
         return self._outcome(act)
 
     async def _forget(self, act: _Act) -> None:

@@ -31,6 +31,8 @@ IdempotencyKey = Annotated[
     ),
 ]
 REPLAYED_HEADER: Final = "Idempotent-Replayed"
+_UNKNOWN: Final = b""
+"""Kept instead of an answer: the call ended, and whether Microsoft did anything nobody knows."""
 
 
 class KeyReused(Conflict):
@@ -115,7 +117,8 @@ async def once_elsewhere(
 
     No transaction reaches there, so the key is kept as *running* before the act begins. A repeated call is told that
     it runs, or gets its answer; when the first one died, it is told that nobody knows, and the act is not done again.
-    A call that Microsoft refused may be sent again with its key; one that may have got through may not.
+    A call that Microsoft refused may be sent again with its key; one that may have got through may not: it is told at
+    once, and from then on, that the outcome is unknown.
 
     Args:
         is_repeatable: The act finds what it did before, by a stamp it leaves at Microsoft: then a call that died, or
@@ -150,6 +153,9 @@ async def once_elsewhere(
         if is_repeatable or not isinstance(error, TemporarilyUnavailable | ProviderContractBroken):
             async with transactions() as tx:
                 await tx.idempotency.release(caller_id=call.caller_id, key=key)
+        else:
+            async with transactions() as tx:
+                await tx.idempotency.keep_answer(caller_id=call.caller_id, key=key, answer=_UNKNOWN)
         raise
     sealed = await vault.seal(_kept(response), call.context)
     async with transactions() as tx:
@@ -178,7 +184,7 @@ async def _repeat(request: Request, call: _Call, repeated: RepeatedCall | None) 
         raise StillRunning("The first call with this Idempotency-Key is still running.")
     if repeated.request_hash != call.request_hash:
         raise KeyReused("This Idempotency-Key was used for another request.")
-    if repeated.has_died(_now(request)):
+    if repeated.has_died(_now(request)) or repeated.answer == _UNKNOWN:
         raise OutcomeUnknown(
             "The first call with this Idempotency-Key ended without an answer. Look whether it was done; "
             "to do it again, use a new key."

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from ostiary.core.access.model import Permission
 from ostiary.core.kernel.errors import InvalidRequest
 from ostiary.core.mail.attachments import MOST_ATTACHMENT_BYTES, ByteStream, NewAttachment
-from ostiary.entrypoints.api.idempotency import IdempotencyKey, Outcome, once
+from ostiary.entrypoints.api.idempotency import IdempotencyKey, Outcome, once_elsewhere
 from ostiary.entrypoints.api.log_fields import NAMES_CONNECTION
 from ostiary.entrypoints.api.mail_shapes import AttachmentShape
 from ostiary.entrypoints.api.problems import MAILBOX, MAILBOX_CHANGING
@@ -78,7 +78,11 @@ async def add_attachment(
     query: Annotated[FileQuery, Query()],
     key: IdempotencyKey = None,
 ) -> Response:
-    """Attach a file to a draft. Its bytes pass through and are kept nowhere."""
+    """Attach a file to a draft. Its bytes pass through and are kept nowhere.
+
+    Where Microsoft's answer is lost nobody knows whether it is attached: repeated with the same `Idempotency-Key`, the
+    call does not attach again, and answers `409` `idempotent_outcome_unknown`. Look at the draft, then decide.
+    """
     file = NewAttachment(
         name=query.name,
         content_type=query.content_type,
@@ -97,7 +101,7 @@ async def add_attachment(
         )
         return Outcome(201, AttachmentShape.model_validate(added))
 
-    return await once(request, key, query, act)
+    return await once_elsewhere(request, key, query, act)
 
 
 @router.get(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request, Response
 
 from ostiary.core.access.model import Permission
-from ostiary.entrypoints.api.idempotency import IdempotencyKey, Outcome, once
+from ostiary.entrypoints.api.idempotency import IdempotencyKey, Outcome, once_elsewhere
 from ostiary.entrypoints.api.log_fields import NAMES_CONNECTION
 from ostiary.entrypoints.api.mail_acts import act_key
 from ostiary.entrypoints.api.mail_shapes import NewMail, SendDraft, SentShape
@@ -47,7 +47,7 @@ async def send_mail(
         )
         return Outcome(202, SentShape.model_validate(outcome))
 
-    return await once(request, key, mail, act)
+    return await once_elsewhere(request, key, mail, act, is_repeatable=True)
 
 
 @router.post(
@@ -78,4 +78,4 @@ async def send_draft(
         )
         return Outcome(202, SentShape.model_validate(outcome))
 
-    return await once(request, key, how, act)
+    return await once_elsewhere(request, key, how, act, is_repeatable=True)

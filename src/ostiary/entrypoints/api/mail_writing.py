@@ -11,7 +11,7 @@ from ostiary.core.access.model import Permission
 from ostiary.core.mail.model import MessageSummary
 from ostiary.core.mail.writing import CheckVersion
 from ostiary.entrypoints.api.etags import check_if_match, etag_of
-from ostiary.entrypoints.api.idempotency import IdempotencyKey, Outcome, once
+from ostiary.entrypoints.api.idempotency import IdempotencyKey, Outcome, once_elsewhere
 from ostiary.entrypoints.api.log_fields import NAMES_CONNECTION
 from ostiary.entrypoints.api.mail_acts import act_key
 from ostiary.entrypoints.api.mail_shapes import (
@@ -72,7 +72,7 @@ async def create_draft(
         )
         return Outcome(201, MessageShape.model_validate(draft))
 
-    return await once(request, key, new, act)
+    return await once_elsewhere(request, key, new, act, is_repeatable=True)
 
 
 @router.patch(
@@ -161,7 +161,11 @@ async def copy_message(
     to: Destination,
     key: IdempotencyKey = None,
 ) -> Response:
-    """Copy a message to another folder."""
+    """Copy a message to another folder.
+
+    Where Microsoft's answer is lost nobody knows whether there is a copy: repeated with the same `Idempotency-Key`, the
+    call does not copy again, and answers `409` `idempotent_outcome_unknown`. Look in the folder, then decide.
+    """
 
     async def act() -> Outcome:
         copied = await services(request).mail_writing.copy(
@@ -169,7 +173,7 @@ async def copy_message(
         )
         return Outcome(201, MessageSummaryShape.model_validate(copied))
 
-    return await once(request, key, to, act)
+    return await once_elsewhere(request, key, to, act)
 
 
 def _check(if_match: str | None) -> CheckVersion | None:
