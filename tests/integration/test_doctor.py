@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,8 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner
 
 from ostiary.bootstrap import Services
+from ostiary.core.audit.model import SYSTEM
 from ostiary.core.connections.model import ConnectionStatus
+from ostiary.core.governor.model import MailboxKey
+from ostiary.core.sync.model import Source
+from ostiary.core.webhooks.model import DisabledBecause, EndpointStatus
 from ostiary.entrypoints.cli import doctor
+from ostiary.entrypoints.cli.doctor_changes import examine_changes
 from ostiary.entrypoints.cli.doctor_services import examine_services
 from ostiary.entrypoints.cli.main import app as command_line
 from ostiary.settings import Settings
@@ -84,3 +91,62 @@ async def test_permissions_are_compared_with_what_tokens_held(app: Services, dat
     found = await look()
     assert found.ok
     assert "Files.Read.All" in found.words
+
+
+async def test_changes_that_do_not_flow_are_named_with_their_cure(
+    app: Services, database: AsyncEngine
+) -> None:
+    async def look(name: str) -> Any:
+        return next(each for each in await examine_changes(app) if each.name == name)
+
+    assert [each.ok for each in await examine_changes(app)] == [True, True, True]
+    customer = await make_customer(app, "hv", "Harbour & Vale", "Dana Okafor")
+    connection = customer.connections[0]
+    issued = await app.webhooks.endpoints.add("https://app.larkspur.example/hook", actor=SYSTEM)
+    now = app.clock.now()
+    async with app.transactions() as tx:
+        await tx.sync.ensure(
+            connection_id=connection.id,
+            organization_id=connection.organization_id,
+            source=Source.MAIL,
+            method=connection.method,
+            backfill_since=None,
+            now=now - timedelta(minutes=20),
+        )
+        await tx.governor.block(
+            MailboxKey(connection.method, connection.tenant_id, connection.object_id), seconds=90
+        )
+        failing = replace(
+            issued.endpoint, status=EndpointStatus.ACTIVE, failing_since=now - timedelta(hours=2)
+        )
+        await tx.webhooks.save(failing)
+    assert not (await look("followers")).ok
+    assert "ostiary worker" in (await look("followers")).advice
+    assert "1 mailboxes rest" in (await look("resting")).words
+    assert (await look("webhooks")).words == "1 endpoints, 1 with failures within a day"
+    for change, words in (
+        ({"failing_since": now - timedelta(hours=25)}, "failing for more than a day"),
+        (
+            {"status": EndpointStatus.DISABLED, "disabled_because": DisabledBecause.GONE},
+            "switched off by itself",
+        ),
+    ):
+        async with app.transactions() as tx:
+            await tx.webhooks.save(replace(failing, **change))
+        found = await look("webhooks")
+        assert not found.ok
+        assert words in found.words
+        assert issued.endpoint.id in found.advice
+
+
+async def test_the_address_for_notifications_is_asked_or_polling_is_said(
+    emulator_settings: Settings, unused_tcp_port: int
+) -> None:
+    silent = emulator_settings.model_copy(update={"public_url": f"http://127.0.0.1:{unused_tcp_port}"})
+    found = await doctor._notifications(silent)
+    assert "OSTIARY_CHANGE_DETECTION=poll" in found.advice
+    assert "does not answer" in found.words
+    served = emulator_settings.model_copy(update={"public_url": emulator_settings.graph_url})
+    assert (await doctor._notifications(served)).advice == ""
+    polling = emulator_settings.model_copy(update={"change_detection": "poll"})
+    assert (await doctor._notifications(polling)).words.startswith("poll only")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -13,12 +15,14 @@ from aiohttp import web as http
 from lxml import html
 
 from ostiary.bootstrap import Services
+from ostiary.core.audit.model import SYSTEM
 from ostiary.core.feed.model import FeedEventType, connection_event
 from ostiary.core.governor.model import MailboxKey, Urgency
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.errors import Throttled
 from ostiary.core.kernel.reach import Duty, declared, instance_wide
 from ostiary.core.kernel.secret import Secret
+from ostiary.core.webhooks.model import DisabledBecause, EndpointStatus
 from ostiary.settings import Settings
 
 from ..console_world import Customer
@@ -160,3 +164,30 @@ async def test_traffic_names_mailboxes_that_have_to_rest(
         shown: Any = text_of(await vik.open("/operator/traffic"))
         assert connection.reference in shown
         assert "as Microsoft asked" in shown
+
+
+async def test_the_overview_tells_of_endpoints_that_stopped_or_fail_for_more_than_a_day(
+    open_as: OpenAs, running: Services, operator: Secret
+) -> None:
+    now = running.clock.now()
+    with declared(instance_wide(Duty.COMMAND)):
+        issued = await running.webhooks.endpoints.add("https://app.larkspur.example/hook", actor=SYSTEM)
+
+    async def shown(**change: Any) -> str:
+        with declared(instance_wide(Duty.COMMAND)):
+            async with running.transactions() as tx:
+                await tx.webhooks.save(replace(issued.endpoint, **change))
+        async with open_as(operator) as vik:
+            return text_of(await vik.open("/operator"))
+
+    active = {"status": EndpointStatus.ACTIVE}
+    assert "See the endpoint" not in await shown(**active, failing_since=now - timedelta(hours=23))
+    failing = await shown(**active, failing_since=now - timedelta(hours=25))
+    assert "A webhook endpoint fails since" in failing
+    assert "https://app.larkspur.example/hook has taken nothing for more than a day." in failing
+    off = {"status": EndpointStatus.DISABLED, "failing_since": now - timedelta(days=5)}
+    failed = await shown(**off, disabled_because=DisabledBecause.FAILED)
+    assert "A webhook endpoint is switched off." in failed
+    assert "failed for five days." in failed
+    assert "said it is gone." in await shown(**off, disabled_because=DisabledBecause.GONE)
+    assert "See the endpoint" not in await shown(**off, disabled_because=DisabledBecause.BY_HAND)

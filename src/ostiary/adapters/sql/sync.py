@@ -340,6 +340,14 @@ class SQLSyncStore(SQLSyncItems):
             )
         return reason
 
+    async def overdue(self, *, due_before: datetime, now: datetime) -> int:
+        statement = select(func.count()).where(
+            _S.due_at < due_before,
+            or_(_S.not_before.is_(None), _S.not_before < due_before),
+            or_(_S.lease_until.is_(None), _S.lease_until <= now),
+        )
+        return (await self._connection.execute(statement)).scalar_one()
+
     async def progress(self, connection_id: str) -> tuple[Progress, ...]:
         rows = (
             (

@@ -222,6 +222,10 @@ class SyncStore(Protocol):
         """Return why something had to be read anew since this was asked last, and forget it."""
         ...
 
+    async def overdue(self, *, due_before: datetime, now: datetime) -> int:
+        """Count sources that have been due since then and that nobody reads."""
+        ...
+
     async def progress(self, connection_id: str) -> tuple[Progress, ...]: ...
     async def take_streams(
         self, *, holder: str, now: datetime, until: datetime, limit: int

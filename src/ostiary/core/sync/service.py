@@ -37,6 +37,8 @@ TURN_SECONDS: Final = 20.0
 """Longest time one source is read before others get their turn; a first reading goes on where it stopped."""
 CLAIM_LIFE: Final = timedelta(minutes=5)
 """A worker that died holds up a source for this long. Far longer than a turn."""
+OVERDUE_AFTER: Final = timedelta(minutes=15)
+"""Workers that keep up read what is due within seconds."""
 _BACK_OFF: Final = (5, 15, 60, 300, 900)
 _UNUSABLE_PAUSE: Final = timedelta(hours=1)
 _PURGE_BATCH: Final = 5_000
@@ -144,6 +146,12 @@ class SyncService:
         except Exception as error:
             # A bug in one mailbox's reading must not stop the others; it is said aloud and tried again later.
             await self._postpone(claim, error)
+
+    async def overdue(self) -> int:
+        """Return how many sources nobody read although they have been due for :data:`OVERDUE_AFTER`."""
+        now = self._clock.now()
+        async with self._transactions() as tx:
+            return await tx.sync.overdue(due_before=now - OVERDUE_AFTER, now=now)
 
     async def progress(self, connection_id: str) -> tuple[Progress, ...]:
         """Return how far each source of a connection has come."""

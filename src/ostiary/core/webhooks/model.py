@@ -34,6 +34,9 @@ LONGEST_ASKED_PAUSE: Final = timedelta(hours=24)
 DISABLED_AFTER: Final = timedelta(days=5)
 """Of failures without one success."""
 
+FAILING_LONG: Final = timedelta(days=1)
+"""An endpoint that failed for longer is the vendor's to look at: a short outage mends itself."""
+
 KEPT_FOR: Final = timedelta(days=30)
 """How long what was delivered can be replayed; dead letters are kept a month longer (SR-81)."""
 DEAD_KEPT_FOR: Final = timedelta(days=60)
@@ -85,6 +88,12 @@ class WebhookEndpoint:
     old_secret_until: datetime | None
     failing_since: datetime | None
     """Since when no attempt succeeded; None after a success."""
+
+    def has_trouble(self, now: datetime) -> bool:
+        """Whether somebody has to look: it was disabled by itself, or has failed for more than a day."""
+        if self.status is EndpointStatus.DISABLED:
+            return self.disabled_because is not DisabledBecause.BY_HAND
+        return self.failing_since is not None and now - self.failing_since > FAILING_LONG
 
 
 class DeliveryState(StrEnum):

@@ -31,7 +31,7 @@ COMMANDS: Final[tuple[Entry, ...]] = (
     Entry(
         "doctor",
         ("doctor",),
-        "Check settings, database, keys, credentials, mail, Microsoft's hosts, clock and permissions; "
+        "Check settings, database, keys, mail, Microsoft's hosts, clock, permissions and changes; "
         "list redirect addresses.",
     ),
     Entry(

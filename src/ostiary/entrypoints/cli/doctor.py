@@ -27,6 +27,7 @@ from ostiary.core.kernel.errors import OstiaryError
 from ostiary.core.kernel.reach import Duty, declared, instance_wide
 from ostiary.core.signin.credentials import ALARM_DAYS, newest
 from ostiary.core.signin.model import FlowKind, RedirectAddresses
+from ostiary.core.sync.subscriptions import PATH
 from ostiary.entrypoints.cli.doctor_services import examine_services
 from ostiary.entrypoints.cli.finding import Finding
 from ostiary.entrypoints.cli.outcome import ExitCode
@@ -46,7 +47,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
-    """Check settings, database, keys, credentials, mail, Microsoft's hosts, clock and permissions; list redirect addresses.
+    """Check settings, database, keys, mail, Microsoft's hosts, clock, permissions and changes; list redirect addresses.
 
     Examples:
 
@@ -96,6 +97,7 @@ async def _examine(settings: Settings) -> list[Finding]:
     hosts = microsoft_hosts(settings)
     reached = await asyncio.gather(*(_reach(name, url, settings) for name, url in hosts.items()))
     findings += [finding for finding, _ in reached]
+    findings.append(await _notifications(settings))
     findings.append(_clock([at for _, at in reached if at is not None]))
     findings += await _services(settings)
     return findings
@@ -203,6 +205,21 @@ async def _reach(name: str, url: str, settings: Settings) -> tuple[Finding, date
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         words = f"{url} does not answer: {_first_line(error)}"
         return Finding(name, False, words, "Outgoing HTTPS to this host has to be allowed."), None
+
+
+async def _notifications(settings: Settings) -> Finding:
+    """Ask our own public address. That Microsoft gets there, too, only a subscription proves."""
+    if settings.change_detection == "poll":
+        words = f"poll only: mailboxes are read every {settings.poll_seconds} s"
+        return Finding("notifications", True, words)
+    url = f"{settings.public_url.rstrip('/')}{PATH}/"
+    found, _ = await _reach("notifications", url, settings)
+    if found.ok:
+        return found
+    # A developer looks before anything is served.
+    is_fatal = settings.profile is Profile.PRODUCTION
+    advice = "Run `ostiary serve` behind this address, or set OSTIARY_CHANGE_DETECTION=poll."
+    return Finding("notifications", not is_fatal, found.words, advice)
 
 
 def _clock(told: list[datetime]) -> Finding:

@@ -8,6 +8,7 @@ from ostiary.bootstrap import Services
 from ostiary.core.consent.permissions import PERMISSIONS, missing_permissions, unexpected_permissions
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.errors import OstiaryError
+from ostiary.entrypoints.cli.doctor_changes import examine_changes
 from ostiary.entrypoints.cli.finding import Finding
 
 _LOOKED_AT: Final = 200
@@ -20,6 +21,7 @@ async def examine_services(services: Services) -> list[Finding]:
         await _keys(services),
         await _mail(services),
         await _permissions(services),
+        *await examine_changes(services),
     ]
 
 

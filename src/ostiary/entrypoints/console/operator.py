@@ -56,6 +56,7 @@ async def show_overview(request: Request) -> Response:
         recent = await transaction.audit.page(organization_id=None, limit=10)
         unclaimed = await transaction.consent_attempts.unclaimed(limit=20)
         frozen = await transaction.freezes.all()
+        endpoints = await transaction.webhooks.list_endpoints()
     facts = newest(await asyncio.to_thread(credential_facts, at.settings))
     now = at.clock.now()
     segments = health_bar(statuses, not_connected=0)[:3]
@@ -71,6 +72,7 @@ async def show_overview(request: Request) -> Response:
         spoken=spoken(segments),
         unclaimed=unclaimed,
         frozen_count=len(frozen),
+        troubled=[endpoint for endpoint in endpoints if endpoint.has_trouble(now)],
         ending=[(fact, fact.days_left(now)) for fact in facts if fact.alarm(now) is not None],
         records=recent.items,
     )
