@@ -124,6 +124,11 @@ def configure_logging(*, level: str, log_format: str, stream: TextIO | None = No
     _quieten_libraries(number)
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of uvicorn tells anything: an answer that we broke off was logged with its reason."""
+    return record.getMessage() != "ASGI callable returned without completing response."
+
+
 def _quieten_libraries(level: int) -> None:
     # At DEBUG these print headers, SQL parameters or request bodies, which hold tokens.
     for name in ("aiohttp", "sqlalchemy", "psycopg", "urllib3", "asyncio", "hpack"):
@@ -137,4 +142,5 @@ def _quieten_libraries(level: int) -> None:
         logger.propagate = True
     # The access log holds query strings, and with them codes; the web ring writes its own line instead.
     logging.getLogger("uvicorn.access").disabled = True
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     logging.getLogger("uvicorn").setLevel(max(level, logging.WARNING))

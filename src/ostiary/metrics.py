@@ -115,6 +115,11 @@ class Metrics:
             ("outcome",),
             registry=self._registry,
         )
+        self.downloads_cut_short = Counter(
+            "ostiary_downloads_cut_short_total",
+            "Downloads that were broken off because Microsoft's answer ended before its end or was too large.",
+            registry=self._registry,
+        )
         self.credential_days = Gauge(
             "ostiary_credential_days_left",
             "Whole days until the app's certificate ends, by registration; negative once it has.",

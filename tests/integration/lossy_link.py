@@ -27,6 +27,8 @@ class LossyLink:
     losses_left: int = 0
     hangs: bool = False
     """Keep the line open without an answer, instead of dropping it."""
+    cuts_after_bytes: int | None = None
+    """End every longer answer after so many bytes, and the connection with it."""
     lost: asyncio.Event = field(default_factory=asyncio.Event)
     passed_count: int = 0
     """Requests that ``loses`` names, lost or not."""
@@ -61,7 +63,21 @@ class LossyLink:
                 for name, value in answer.headers.items()
                 if name.lower() not in _NOT_PASSED_ON or name.lower() == "content-encoding"
             }
+            if self.cuts_after_bytes is not None and len(content) > self.cuts_after_bytes:
+                return await self._cut(request, answer.status, kept, content[: self.cuts_after_bytes])
             return web.Response(status=answer.status, body=content, headers=kept)
+
+    @staticmethod
+    async def _cut(
+        request: web.Request, status: int, headers: dict[str, str], part: bytes
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(status=status, headers=headers)
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        await response.write(part)
+        assert request.transport is not None
+        request.transport.close()
+        return response
 
     def _is_lost(self, request: web.Request, body: bytes) -> bool:
         line = f"{request.method} {request.raw_path}"

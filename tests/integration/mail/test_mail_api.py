@@ -7,7 +7,9 @@ import uuid
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from ostiary.core.access.model import Permission
 from ostiary.core.audit.model import SYSTEM
@@ -152,6 +154,23 @@ async def test_upload_says_its_length_and_keeps_to_it(office: Office) -> None:
     assert (without.status_code, without.json()["errors"]) == (400, [{"field": "Content-Length"}])
     assert await status_of_upload(office, files, 150 * 1024**2 + 1) == 413
     assert (await office.api.get(f"{office.path}/messages/{draft['id']}")).json()["attachments"] == []
+
+
+async def test_download_that_microsoft_cuts_short_is_broken_off_and_no_bug(office: Office) -> None:
+    draft = (await office.api.post(f"{office.path}/drafts", json={"subject": "Files"})).json()
+    files = f"{office.path}/messages/{draft['id']}/attachments"
+    large = bytes(range(256)) * 4096
+    added = await office.api.post(files, params={"name": "a.bin"}, content=large)
+    assert added.status_code == 201, added.text
+    office.link.cuts_after_bytes = 600_000
+
+    with capture_logs() as lines, pytest.raises(httpx.RemoteProtocolError):
+        await office.api.get(f"{files}/{added.json()['id']}")
+
+    events = [line["event"] for line in lines]
+    assert events.count("download_cut_short") == 1
+    assert "unexpected_failure" not in events
+    assert b"ostiary_downloads_cut_short_total 1.0" in office.company.app.metrics.render()
 
 
 async def status_of_upload(office: Office, path: str, announced: int) -> int:

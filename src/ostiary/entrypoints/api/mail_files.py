@@ -8,13 +8,14 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Annotated, Any, Final
 
+import structlog
 from fastapi import Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 from starlette.requests import ClientDisconnect
 
 from ostiary.core.access.model import Permission
-from ostiary.core.kernel.errors import InvalidRequest
+from ostiary.core.kernel.errors import InvalidRequest, OstiaryError
 from ostiary.core.mail.attachments import MOST_ATTACHMENT_BYTES, ByteStream, NewAttachment
 from ostiary.entrypoints.api.idempotency import IdempotencyKey, Outcome, once_elsewhere
 from ostiary.entrypoints.api.log_fields import NAMES_CONNECTION
@@ -23,7 +24,10 @@ from ostiary.entrypoints.api.problems import MAILBOX, MAILBOX_CHANGING
 from ostiary.entrypoints.api.shapes import Line, ObjectId, RequestShape
 from ostiary.entrypoints.api.strict_json import api_router
 from ostiary.entrypoints.web.context import principal, services
+from ostiary.entrypoints.web.errors import AnswerCutShort
 from ostiary.entrypoints.web.permissions import requires
+
+log = structlog.get_logger("ostiary.mail")
 
 router = api_router(
     "/v1/connections/{connection_id}/messages/{message_id}", tag="mail", dependencies=[NAMES_CONNECTION]
@@ -119,7 +123,7 @@ async def get_attachment(
     opened = services(request).mail.open_attachment(
         connection_id, message_id, attachment_id, organization_id=principal(request).organization_id
     )
-    return await _download(opened, "attachment")
+    return await _download(request, opened, "attachment")
 
 
 @router.delete(
@@ -152,10 +156,10 @@ async def get_mime(request: Request, connection_id: ObjectId, message_id: Object
     opened = services(request).mail.open_mime(
         connection_id, message_id, organization_id=principal(request).organization_id
     )
-    return await _download(opened, "message.eml")
+    return await _download(request, opened, "message.eml")
 
 
-async def _download(opened: AbstractAsyncContextManager[ByteStream], name: str) -> Response:
+async def _download(request: Request, opened: AbstractAsyncContextManager[ByteStream], name: str) -> Response:
     """Answer with a stream. What can go wrong before its first byte is answered as every other failure."""
     stack = AsyncExitStack()
     try:
@@ -165,9 +169,17 @@ async def _download(opened: AbstractAsyncContextManager[ByteStream], name: str) 
         raise
 
     async def chunks() -> AsyncGenerator[bytes]:
-        async with stack:
-            async for chunk in stream.chunks:
-                yield chunk
+        given = 0
+        try:
+            async with stack:
+                async for chunk in stream.chunks:
+                    given += len(chunk)
+                    yield chunk
+        except OstiaryError as error:
+            # The answer has begun, so no status can tell it any more.
+            services(request).metrics.downloads_cut_short.inc()
+            log.warning("download_cut_short", code=error.code, given_bytes=given)
+            raise AnswerCutShort from error
 
     headers = {
         # No browser opens a stranger's file in our name, whatever it says it is (SR-94).

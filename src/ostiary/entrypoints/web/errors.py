@@ -292,6 +292,10 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RateLimited, slow_down)
 
 
+class AnswerCutShort(Exception):
+    """What was being passed on to the caller ended before its end; whoever raises it has logged why."""
+
+
 class FaultBarrier:
     """Turns a bug into the plain 500 page. The stack goes to the log, with the request's reference."""
 
@@ -311,6 +315,10 @@ class FaultBarrier:
 
         try:
             await self._app(scope, receive, watched_send)
+        except AnswerCutShort:
+            # Returning without an end of the answer makes the server drop the connection: the caller cannot take
+            # the part for the whole.
+            return
         except Exception:
             log.exception("unexpected_failure", method=scope["method"])
             if started:
