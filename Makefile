@@ -57,6 +57,10 @@ test: install browser node-clients openbao ## Run every test (PYTEST_ARGS="-k co
 test-kill: install ## Kill processes at each step of each flow, many times, and look what is left (KILLS=20).
 	KILLS="$${KILLS:-20}" $(BIN)/pytest tests/kill $(PYTEST_ARGS)
 
+.PHONY: test-faults
+test-faults: install ## Put every fault upon a running feed, many times, and compare it with the truth (FAULTS=20).
+	FAULTS="$${FAULTS:-20}" $(BIN)/pytest tests/faults -o timeout=7200 $(PYTEST_ARGS)
+
 .PHONY: figures
 figures: install browser ## Measure the figures of docs/security.md at full size, one after the other (an hour or two).
 	REFRESHES="$${REFRESHES:-10000}" $(BIN)/pytest tests/kill/test_grants_kill.py -s $(PYTEST_ARGS)

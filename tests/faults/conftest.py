@@ -1,0 +1,170 @@
+"""The fault table: a running feed, something that goes wrong, and an oracle that knows the truth (RR-9).
+
+One service, one database and one emulator serve all rows; each row leaves the feed as it has to be: converged.
+``FAULTS`` makes the long run: that many rounds of each row, with more writing in each (``make test-faults``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import shutil
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from pydantic import SecretStr
+
+from ostiary.adapters.sql.embedded import EmbeddedServer
+from ostiary.adapters.sql.engine import create_engine
+from ostiary.bootstrap import Services, application
+from ostiary.core.access.model import API_PERMISSIONS
+from ostiary.core.audit.model import SYSTEM
+from ostiary.core.kernel.clock import MovableClock
+from ostiary.entrypoints.web.server import WebServer
+from ostiary.settings import Profile, Settings
+
+from ..conftest import APP_SECRET, NOW, Emulator
+from ..integration.connect_world import APP_ID, RETURN_URL
+from ..kill.people import Crowd
+from .following import Followed, RunningFeed
+from .oracle import Mailbox, Oracle
+from .receiver import Receiver
+from .wire import Wire
+
+ROUNDS = int(os.environ.get("FAULTS", "0")) or 1
+LIMITED = ("sign_in", "consent", "link", "connect", "return", "mail", "api", "guess")
+SECONDS_TO_MICROSOFT = 1.0
+"""Longest call to Microsoft in these tests; 30 seconds in the product."""
+
+
+@pytest.fixture(scope="package")
+def fault_database() -> Iterator[EmbeddedServer]:
+    folder = Path(tempfile.mkdtemp(prefix="ostiary-faults-"))
+    with EmbeddedServer.start(folder) as server:
+        yield server
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="package")
+def fault_emulator(emulator_process: Emulator) -> Emulator:
+    emulator_process.control("POST", "/reset", {"messages": 3})
+    emulator_process.control("POST", "/clock", {"freeze": True, "set": NOW.isoformat()})
+    return emulator_process
+
+
+@pytest_asyncio.fixture(scope="package")
+async def wire(fault_emulator: Emulator) -> AsyncIterator[Wire]:
+    async with Wire(fault_emulator.url).running() as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="package")
+async def receiver() -> AsyncIterator[Receiver]:
+    async with Receiver().running() as made:
+        yield made
+
+
+@pytest.fixture(scope="package")
+def fault_settings(fault_database: EmbeddedServer, wire: Wire, site_url: str) -> Iterator[Settings]:
+    folder = Path(tempfile.mkdtemp(prefix="ostiary-faults-data-"))
+    yield Settings(
+        profile=Profile.DEVELOPMENT,
+        data_dir=folder,
+        database_url=SecretStr(fault_database.url),
+        public_url=site_url,
+        vendor_name="Larkspur",
+        vendor_app_name="Larkspur for Microsoft 365",
+        vendor_publisher="Larkspur Software Ltd",
+        vendor_help_email="help@larkspur.example",
+        vendor_data_kept="Ids and headers of messages, in Dublin, until you disconnect.",
+        app_client_id=APP_ID,
+        app_secret=SecretStr(APP_SECRET),
+        allow_client_secret=True,
+        login_url=wire.url,
+        graph_url=wire.url,
+        ews_url=f"{wire.url}/EWS/Exchange.asmx",
+        return_urls=(RETURN_URL,),
+        webhook_private_destinations=True,
+        # Every person of these tests sits at one address.
+        **dict.fromkeys((f"rate_limit_{what}" for what in LIMITED), "off"),
+    )
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest_asyncio.fixture(scope="package")
+async def fault_services(fault_settings: Settings) -> AsyncIterator[Services]:
+    async with application(fault_settings, clock=MovableClock(NOW)) as services:
+        for gateway in services.sync._gateways.values():
+            client: Any = getattr(gateway, "_client", None)
+            if client is not None:
+                client._timeout_seconds = SECONDS_TO_MICROSOFT
+        yield services
+
+
+@pytest_asyncio.fixture(scope="package")
+async def fault_site(fault_services: Services, listener: socket.socket, site_url: str) -> AsyncIterator[str]:
+    web = WebServer(fault_services, listener.dup())
+    running = asyncio.create_task(web.run())
+    await web.started()
+    yield site_url
+    await web.stop(drain_seconds=0)
+    await running
+
+
+@pytest_asyncio.fixture(scope="package")
+async def feed(
+    fault_services: Services,
+    fault_site: str,
+    fault_database: EmbeddedServer,
+    fault_emulator: Emulator,
+    wire: Wire,
+    receiver: Receiver,
+) -> AsyncIterator[RunningFeed]:
+    services = fault_services
+    engine = create_engine(fault_database.url, pool_size=4)
+    async with (
+        httpx.AsyncClient(timeout=30, trust_env=False) as client,
+        httpx.AsyncClient(base_url=fault_site, timeout=30, trust_env=False) as api,
+    ):
+        _, key = await services.access.create_api_key(
+            name="Larkspur", permissions=API_PERMISSIONS, actor=SYSTEM
+        )
+        api.headers["Authorization"] = f"Bearer {key.reveal()}"
+        issued = await services.webhooks.endpoints.add(f"{receiver.url}/hook", actor=SYSTEM)
+        await services.webhooks.endpoints.prove(issued.endpoint.id, actor=SYSTEM)
+        crowd = Crowd(services, fault_emulator, fault_site, client, api)
+        oracle = Oracle(engine, receiver)
+        both = [await followed(crowd, client, seed) for seed in (1, 2)]
+        running = RunningFeed(
+            services,
+            services.clock,
+            fault_emulator,
+            wire,
+            receiver,
+            oracle,
+            issued.endpoint.id,
+            *both,  # type: ignore[arg-type]
+        )
+        await running.settle()
+        for each in both:
+            _, _, version = await oracle.grant(each.connection_id)
+            each.versions_at_start = version - wire.refreshed[each.customer.tenant_id]
+        await running.require_converged()
+        yield running
+        await oracle.require_whole_chain(services)
+    await engine.dispose()
+
+
+async def followed(crowd: Crowd, client: httpx.AsyncClient, seed: int) -> Followed:
+    """A customer that approved, and a person of it who connected."""
+    customer = await crowd.customer(approved=True)
+    connection_id = await crowd.connected(customer)
+    mailbox = Mailbox(client, crowd.emulator.url, customer.person, tenant_id=customer.tenant_id)
+    return Followed(customer, connection_id, mailbox, random.Random(seed))
