@@ -4,7 +4,8 @@ The variable :data:`VARIABLE` names the folder. Its file ``armed`` holds a line 
 read anew at each failpoint, so that a test may arm one at any moment. Actions:
 
 - ``kill``: the process ends by SIGKILL;
-- ``hang``: this flow stands still until the file names it no more; the rest of the process goes on;
+- ``hang``: this flow stands still until the file names it no more; the rest of the process goes on, and the file
+  ``reached`` says that it stands;
 - ``raise``: the step fails with :class:`FailpointReached`;
 - ``delay:SECONDS``: the step takes that much longer.
 
@@ -26,6 +27,7 @@ from ostiary.settings import Profile
 
 VARIABLE: Final = "OSTIARY_FAILPOINTS"
 _ARMED: Final = "armed"
+_REACHED: Final = "reached"
 _LOOK_SECONDS: Final = 0.02
 
 
@@ -38,10 +40,12 @@ class FailpointFolder:
 
     def __init__(self, path: Path) -> None:
         self._file = path / _ARMED
+        self._reached = path / _REACHED
 
     def arm(self, point: Failpoint, action: str = "kill") -> None:
         """Let ``action`` happen at ``point`` from now on; replaces what was armed before."""
         _check(action)
+        self._reached.unlink(missing_ok=True)
         # Renamed into place: the process never reads half a line.
         draft = self._file.with_suffix(".new")
         draft.write_text(f"{point.value}={action}", "utf-8")
@@ -50,6 +54,10 @@ class FailpointFolder:
     def disarm(self) -> None:
         """Let nothing happen any more, and whatever hangs go on."""
         self._file.unlink(missing_ok=True)
+
+    def is_reached(self) -> bool:
+        """Whether a flow stands, or stood, at what was armed last as ``hang``."""
+        return self._reached.exists()
 
     async def act(self, point: Failpoint) -> None:
         """Do what is armed for this point.
@@ -62,6 +70,7 @@ class FailpointFolder:
             case ("kill", _, _):
                 os.kill(os.getpid(), signal.SIGKILL)
             case ("hang", _, _):
+                self._reached.touch()
                 # The test is another process: there is nothing here to be woken by.
                 while self._armed_at(point) == "hang":  # noqa: ASYNC110
                     await asyncio.sleep(_LOOK_SECONDS)

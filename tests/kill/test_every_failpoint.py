@@ -8,6 +8,7 @@ from . import (
     test_connect_kill,
     test_consent_kill,
     test_disconnect_kill,
+    test_feed_kill,
     test_follow_kill,
     test_refresh_kill,
     test_rewrap_kill,
@@ -31,6 +32,9 @@ ROWS = {
     "notification ingest": test_follow_kill.INGESTING,
     "delta page": test_follow_kill.READING,
     "send": test_send_kill.SENDING,
+    "from notification to webhook": test_feed_kill.ON_THE_WAY,
+    "delta page, listed anew": test_feed_kill.RELISTING,
+    "subscription create / renew": (*test_feed_kill.CREATING, *test_feed_kill.RENEWING),
 }
 """The crash matrix: every step of every row is parametrized over in its file, and each of those tests fails
 unless the process died by SIGKILL exactly there."""

@@ -18,6 +18,7 @@ from standardwebhooks import Webhook
 from ostiary.adapters.delivery.post import HTTPWebhookPost
 from ostiary.adapters.sql.feed_listener import SQLFeedSignals
 from ostiary.adapters.sql.unit_of_work import SQLTransactions
+from ostiary.adapters.sql.webhooks import SQLWebhookStore
 from ostiary.core.audit.model import SYSTEM
 from ostiary.core.feed.model import FeedEvent, FeedEventType, connection_event
 from ostiary.core.kernel.clock import MovableClock
@@ -269,6 +270,38 @@ async def test_what_a_sender_that_died_had_claimed_goes_out_after_its_lease(worl
     assert await world.sender.send_due() == 0
     world.clock.advance(LEASE)
     assert await world.another_sender.send_due() == 1
+
+
+async def test_a_database_that_is_away_while_results_are_written_costs_one_repetition(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever fails there: the sender goes on writing results afterwards."""
+    await world.endpoint()
+    failures = 0
+    record = SQLWebhookStore.record
+
+    async def away(store: SQLWebhookStore, results: Any) -> None:
+        nonlocal failures
+        failures += 1
+        if failures == 1:
+            raise ConnectionResetError
+        await record(store, results)
+
+    monkeypatch.setattr(SQLWebhookStore, "record", away)
+    running = asyncio.create_task(world.sender.run())
+    await world.happens(1)
+    async with asyncio.timeout(30):
+        while not failures:
+            await asyncio.sleep(0.02)
+        world.clock.advance(LEASE)
+        await world.happens(2)
+        while {each.state for each in await world.all()} != {DeliveryState.DELIVERED}:
+            await asyncio.sleep(0.02)
+    world.sender.ask_to_stop()
+    await running
+    assert sorted(request.headers["webhook-id"] for request in world.receiver.seen) == sorted(
+        [world.event(1).id, world.event(1).id, world.event(2).id]
+    )
 
 
 async def test_two_senders_never_send_the_same_delivery(world: World) -> None:

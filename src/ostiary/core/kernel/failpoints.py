@@ -63,12 +63,19 @@ class Failpoint(StrEnum):
     INGEST_WRITTEN = "ingest.written"
     """What a post says is written, nothing is committed."""
     INGEST_COMMITTED = "ingest.committed"
+    INGEST_ANSWER_SENT = "ingest.answer_sent"
 
     FOLLOW_CLAIMED = "follow.claimed"
     FOLLOW_PAGE_FETCHED = "follow.page_fetched"
     FOLLOW_PAGE_WRITTEN = "follow.page_written"
     """Projection, events and cursor are written, nothing is committed."""
     FOLLOW_PAGE_COMMITTED = "follow.page_committed"
+    FOLLOW_CONTENT_READ = "follow.content_read"
+    """What notices named was asked of Microsoft, nothing of it is applied."""
+    FOLLOW_RESET = "follow.reset"
+    """Microsoft forgot the cursor, and the folder is marked to be listed anew."""
+    FOLLOW_APPLIED = "follow.applied"
+    """Everything is applied and told, the claim is not handed back."""
     FOLLOW_DONE = "follow.done"
 
     SEND_BEGUN = "send.begun"
@@ -81,6 +88,21 @@ class Failpoint(StrEnum):
     """Microsoft took the draft; nothing here says so."""
     SEND_ANSWER_STORED = "send.answer_stored"
     """The act is on record as done; the caller has no answer."""
+
+    DELIVERY_QUEUED = "delivery.queued"
+    """Deliveries are written beside their events, nothing is committed."""
+    DELIVERY_CLAIMED = "delivery.claimed"
+    DELIVERY_ANSWERED = "delivery.answered"
+    """The endpoint has answered, nothing of that is stored."""
+    DELIVERY_MARKED = "delivery.marked"
+
+    SUBSCRIPTION_CREATE_SENT = "subscription.create_sent"
+    """Microsoft was asked for one and asks back whether the address is ours."""
+    SUBSCRIPTION_CREATED = "subscription.created"
+    """Microsoft made it, its id is in memory."""
+    SUBSCRIPTION_RENEWED = "subscription.renewed"
+    """Microsoft gave it a new end, which is in memory."""
+    SUBSCRIPTION_SAVED = "subscription.saved"
 
 
 Handler = Callable[[Failpoint], Awaitable[None]]

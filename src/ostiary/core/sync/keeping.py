@@ -17,6 +17,7 @@ from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
 from ostiary.core.kernel.errors import NotFound, OstiaryError
+from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.ids import new_id
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.kernel.transactions import Transactions
@@ -136,6 +137,7 @@ class SubscriptionKeeper:
             async with self._transactions() as tx:
                 await tx.subscriptions.remove(subscription.id)
             return False
+        await hit(Failpoint.SUBSCRIPTION_CREATED)
         return await self._keep(subscription, made, mailbox)
 
     async def _renew(self, subscription: Subscription) -> bool:
@@ -161,6 +163,7 @@ class SubscriptionKeeper:
         except OstiaryError as error:
             log.info("subscription not renewed", connection_id=subscription.connection_id, why=error.code)
             return False
+        await hit(Failpoint.SUBSCRIPTION_RENEWED)
         return await self._keep(subscription, renewed, mailbox)
 
     async def _keep(
@@ -181,6 +184,7 @@ class SubscriptionKeeper:
             if kept and is_new:
                 # What changed before it began to watch is found by reading once more.
                 await tx.sync.mark({(subscription.connection_id, subscription.source): None}, now=now)
+        await hit(Failpoint.SUBSCRIPTION_SAVED)
         if not kept:
             await self._gateway.remove(mailbox, remote.microsoft_id)
         return kept

@@ -113,6 +113,7 @@ class NotificationInbox:
         subscription_id = self._paths.subscription_id(segment)
         if subscription_id is None:
             return False
+        await hit(Failpoint.SUBSCRIPTION_CREATE_SENT)
         async with self._transactions() as tx:
             found = await tx.subscriptions.find(subscription_id)
         return (

@@ -116,6 +116,7 @@ class Round:
         wanted = set(hints)
         if self._gateway.has_stable_ids:
             found = await self._look(hints)
+            await hit(Failpoint.FOLLOW_CONTENT_READ)
             async with self._transactions() as tx:
                 known = await tx.sync.known(self._claim, hints)
             wanted = {item.folder_id for item in (*known.values(), *found.values())}
@@ -201,6 +202,7 @@ class Round:
                 if folder.cursor is None:
                     raise
                 folder = await self._restart(folder, reason="cursor_forgotten")
+                await hit(Failpoint.FOLLOW_RESET)
                 continue
             await hit(Failpoint.FOLLOW_PAGE_FETCHED)
             if not page.is_last and (page.cursor in been or page.cursor == folder.cursor):

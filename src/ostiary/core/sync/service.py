@@ -142,6 +142,7 @@ class SyncService:
                     has_time=turn_clock(TURN_SECONDS),
                 )
                 is_done = await turn.run()
+            await hit(Failpoint.FOLLOW_APPLIED)
             await self._finish(claim, turn, started_at, is_done=is_done)
         except Exception as error:
             # A bug in one mailbox's reading must not stop the others; it is said aloud and tried again later.

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from ostiary.core.feed.model import FeedEvent
 from ostiary.core.kernel.clock import Clock
+from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.webhooks.model import MOST_BODY_BYTES
 from ostiary.core.webhooks.ports import Outgoing, WebhookTransaction
 
@@ -21,6 +22,7 @@ class WebhookFanout:
     async def enqueue(self, tx: WebhookTransaction, events: Sequence[FeedEvent]) -> None:
         """Write a delivery of each event for each endpoint that wants it."""
         await tx.webhooks.add_deliveries([outgoing(event) for event in events], now=self._clock.now())
+        await hit(Failpoint.DELIVERY_QUEUED)
 
 
 def outgoing(event: FeedEvent) -> Outgoing:

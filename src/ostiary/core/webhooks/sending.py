@@ -11,10 +11,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final, Protocol
 
+import structlog
+
 from ostiary.core.audit.model import SYSTEM
 from ostiary.core.feed.ports import FeedSignals
 from ostiary.core.kernel.clock import Clock
-from ostiary.core.kernel.errors import InvalidRequest, OstiaryError
+from ostiary.core.kernel.errors import InvalidRequest
+from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.transactions import Transactions
 from ostiary.core.webhooks.destination import EgressRules, check_url
 from ostiary.core.webhooks.model import (
@@ -43,6 +46,8 @@ POLL_SECONDS: Final = 5.0
 """Retries become due without anybody saying so."""
 
 _GONE: Final = 410
+
+log = structlog.get_logger("ostiary.webhooks")
 
 
 class DeliveryMeter(Protocol):
@@ -122,6 +127,8 @@ class WebhookSender:
             claimed = await tx.webhooks.claim(
                 now=self._clock.now(), lease=LEASE, each=CLAIMED_OF_ONE, most=room, without=full
             )
+        if claimed:
+            await hit(Failpoint.DELIVERY_CLAIMED)
         for work in claimed:
             self._running[work.delivery.endpoint_id] += 1
             task = asyncio.create_task(self._send(work))
@@ -146,6 +153,7 @@ class WebhookSender:
         began = time.monotonic()
         answer = await self._posted(work)
         seconds = time.monotonic() - began
+        await hit(Failpoint.DELIVERY_ANSWERED)
         attempt = Attempt(
             at=now,
             status=answer.status,
@@ -207,9 +215,12 @@ class WebhookSender:
             async with self._transactions() as tx:
                 await tx.webhooks.record(results)
                 await self._note_endpoints(tx, results)
-        except OstiaryError:
-            # The leases run out, and everything goes out once more with the same ids (RR-2).
+        except Exception as error:
+            # Whatever it was, a database that restarts included: the leases run out, and everything goes out once
+            # more with the same ids (RR-2). Nobody else would begin to write results again.
+            log.warning("results of webhooks not written", error=type(error).__name__, count=len(results))
             return
+        await hit(Failpoint.DELIVERY_MARKED)
 
     async def _note_endpoints(self, tx: WebhookTransaction, results: Sequence[Result]) -> None:
         answered = {r.work.delivery.endpoint_id for r in results if r.state is DeliveryState.DELIVERED}

@@ -7,8 +7,10 @@ from typing import Final
 
 import structlog
 from fastapi import APIRouter, Request, Response
+from starlette.background import BackgroundTask
 
 from ostiary.core.access.model import Permission
+from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.reach import Duty, declare, instance_wide
 from ostiary.core.sync.notifications import MOST_TOKEN_CHARACTERS, UnknownPath
 from ostiary.core.sync.subscriptions import PATH
@@ -49,4 +51,4 @@ async def take(request: Request, segment: str) -> Response:
         return Response(status_code=503, headers={"Retry-After": "5"})
     metrics.notifications.labels("kept").inc(receipt.kept_count)
     metrics.notifications.labels("dropped").inc(receipt.dropped_count)
-    return Response(status_code=202)
+    return Response(status_code=202, background=BackgroundTask(hit, Failpoint.INGEST_ANSWER_SENT))
