@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -75,6 +76,18 @@ async def test_serve_answers_and_ends_with_success_on_sigterm(settings: Settings
         output, _ = await process.communicate()
         assert process.returncode == 0
     assert b"/console/link/" in output, "the first start prints a link into the console"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells through /proc")
+async def test_a_running_service_cannot_be_dumped(settings: Settings) -> None:
+    async with running("serve", env=environment(settings)) as process:
+        await port_of(process)
+        limits = Path(f"/proc/{process.pid}/limits").read_text("ascii")
+        (core,) = [line for line in limits.splitlines() if line.startswith("Max core file size")]
+        assert core.split()[4:6] == ["0", "0"]
+        # The files of a process that may not be dumped belong to root, whoever runs it (proc(5)).
+        owner = Path(f"/proc/{process.pid}/mem").stat().st_uid
+        assert owner == 0
 
 
 async def test_worker_ends_with_success_on_sigterm(settings: Settings) -> None:

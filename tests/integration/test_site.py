@@ -52,3 +52,13 @@ async def test_log_names_the_connection_and_never_a_secret_of_the_path(
     text = "\n".join(str(record.msg) for record in caplog.records)
     assert "con_7q" in text
     assert "a-secret-in-a-path" not in text
+
+
+async def test_where_to_report_a_weakness_is_said_where_researchers_look(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/.well-known/security.txt")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    fields = dict(line.split(": ", 1) for line in answer.text.splitlines())
+    assert fields["Contact"] == "mailto:help@larkspur.example"
+    # RFC 9116: no more than a year ahead.
+    assert fields["Expires"] == "2026-12-24T12:00:00Z"
+    assert fields["Canonical"].endswith("/.well-known/security.txt")

@@ -11,7 +11,7 @@ import typer
 from ostiary.bootstrap import webhook_sender
 from ostiary.core.kernel.errors import OstiaryError
 from ostiary.core.kernel.reach import Duty, declared, instance_wide
-from ostiary.entrypoints.cli.processes import stop_signals
+from ostiary.entrypoints.cli.processes import leave_no_dump, stop_signals
 from ostiary.entrypoints.cli.runtime import fail, read_settings
 from ostiary.entrypoints.worker.sender import running_sender
 from ostiary.logs import configure_logging
@@ -35,6 +35,7 @@ def sender() -> None:
         OSTIARY_WEBHOOK_SIGNING_KEY_FILE=/run/secrets/webhooks ostiary sender
     """
     settings = read_settings()
+    leave_no_dump()
     configure_logging(level=settings.log_level, log_format=settings.log_format)
     try:
         asyncio.run(_send_until_stopped(settings))

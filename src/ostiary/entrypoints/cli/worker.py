@@ -11,7 +11,7 @@ import typer
 from ostiary.bootstrap import application
 from ostiary.core.kernel.errors import OstiaryError
 from ostiary.core.kernel.reach import Duty, declared, instance_wide
-from ostiary.entrypoints.cli.processes import stop_signals
+from ostiary.entrypoints.cli.processes import leave_no_dump, stop_signals
 from ostiary.entrypoints.cli.runtime import fail, read_settings
 from ostiary.entrypoints.worker.runner import Worker, stop_worker
 from ostiary.entrypoints.worker.sender import running_sender
@@ -36,6 +36,7 @@ def worker() -> None:
         OSTIARY_WORKER_CONCURRENCY=16 ostiary worker
     """
     settings = read_settings()
+    leave_no_dump()
     configure_logging(level=settings.log_level, log_format=settings.log_format)
     try:
         asyncio.run(_work_until_stopped(settings))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, timedelta
 
 from fastapi import APIRouter, Request, Response
 
@@ -16,6 +16,8 @@ from ostiary.entrypoints.web.templates import render, sign_in_path
 router = APIRouter(include_in_schema=False)
 
 _PUBLIC = [requires(Permission.PUBLIC)]
+_SECURITY_TXT_LIFE = timedelta(days=30)
+"""It is made anew at every request; a copy is good for a month."""
 
 
 @router.get("/", dependencies=_PUBLIC)
@@ -57,3 +59,17 @@ async def show_status(request: Request) -> Response:
         as_of=now,
         today=now.astimezone(UTC).date(),
     )
+
+
+@router.get("/.well-known/security.txt", dependencies=_PUBLIC)
+async def tell_where_to_report(request: Request) -> Response:
+    """Say where a weakness of this instance is reported (RFC 9116)."""
+    at = services(request)
+    ends = (at.clock.now() + _SECURITY_TXT_LIFE).astimezone(UTC).replace(microsecond=0)
+    lines = (
+        f"Contact: mailto:{at.settings.vendor_help_email}",
+        f"Expires: {ends.isoformat().replace('+00:00', 'Z')}",
+        f"Canonical: {at.settings.public_url.rstrip('/')}/.well-known/security.txt",
+        "Preferred-Languages: en",
+    )
+    return Response("\n".join(lines) + "\n", media_type="text/plain; charset=utf-8")
