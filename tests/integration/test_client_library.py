@@ -37,6 +37,7 @@ from ostiary_client import (
     Ostiary,
     Repeat,
     Unauthenticated,
+    VersionChanged,
     webhooks,
 )
 from ostiary_client.call import Answer, Call, Listing
@@ -155,7 +156,7 @@ def check_shape(name: str, document: dict[str, Any], schema: dict[str, Any], val
         for each in value:
             check_shape(name, document, schema.get("items", {}), each)
     elif dataclasses.is_dataclass(value) and "properties" in schema:
-        known = {field.name for field in dataclasses.fields(value)}
+        known = {field.name for field in dataclasses.fields(value)} - {"etag"}
         assert known == set(schema["properties"]), name
         for field, inner in schema["properties"].items():
             check_shape(f"{name}.{field}", document, inner, getattr(value, field))
@@ -297,6 +298,29 @@ async def test_the_same_key_sends_once(office: Office, product: AsyncOstiary) ->
 
     assert first == again
     assert len([each async for each in product.mail.messages(own, folder="sent", subject="Once")]) == 1
+
+
+async def test_a_change_goes_through_only_while_nothing_else_changed(
+    office: Office, product: AsyncOstiary
+) -> None:
+    own = office.connection.id
+    first = await anext(aiter(product.mail.messages(own)))
+    message = await product.mail.get(own, first.id)
+    start = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
+    event = await product.calendar.create(own, "Focus", start, start.replace(hour=10))
+
+    changed = await product.mail.update(own, message.id, flag="flagged", if_match=message.etag)
+    with pytest.raises(VersionChanged):
+        await product.mail.update(own, message.id, flag="none", if_match=message.etag)
+    moved = await product.calendar.update(own, event.id, location="Room 2", if_match=event.etag)
+    with pytest.raises(VersionChanged):
+        await product.calendar.delete(own, event.id, if_match=event.etag)
+    await product.calendar.delete(own, event.id, if_match=moved.etag)
+
+    assert (changed.flag, moved.location) == ("flagged", "Room 2")
+    assert message.etag != changed.etag
+    left = [each.subject async for each in product.calendar.events(own, start, start.replace(hour=10))]
+    assert "Focus" not in left
 
 
 async def test_pages_are_fetched_until_the_last(office: Office, product: AsyncOstiary) -> None:

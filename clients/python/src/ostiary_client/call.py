@@ -133,6 +133,16 @@ def one(kind: type[T]) -> Callable[[Answer], T]:
     return lambda answer: decode(kind, _json(answer))
 
 
+def one_tagged(kind: type[T]) -> Callable[[Answer], T]:
+    """Return how to read one object together with its ``ETag``."""
+    return lambda answer: decode(kind, {**_json(answer), "etag": answer.headers.get("etag")})
+
+
+def match_header(if_match: str | None) -> dict[str, str]:
+    """Return the header that lets a change through only while the object is as it was."""
+    return {} if if_match is None else {"If-Match": if_match}
+
+
 def page_of(kind: type[T]) -> Callable[[Answer], Page[T]]:
     """Return how to read a page of objects."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from datetime import date, datetime
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -58,9 +58,11 @@ def _class(origin: Any) -> type[Any]:
 def _dataclass(kind: type[Any]) -> Decoder:
     hints = get_type_hints(kind)
     decoders = [(field.name, _decoder(hints[field.name])) for field in fields(kind)]
+    optional = {field.name for field in fields(kind) if field.default is not MISSING}
 
     def decode_fields(value: Any) -> Any:
-        return kind(**{name: decoder(value[name]) for name, decoder in decoders})
+        present = [each for each in decoders if each[0] not in optional or each[0] in value]
+        return kind(**{name: decoder(value[name]) for name, decoder in present})
 
     return decode_fields
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from datetime import date, datetime
 from enum import Enum
 from typing import Any, Final, Literal
@@ -15,8 +15,10 @@ from ostiary_client.call import (
     create,
     items_of,
     listing,
+    match_header,
     nothing,
     one,
+    one_tagged,
     path_of,
     plain,
     query_of,
@@ -82,7 +84,7 @@ class Calendars(Noun[D]):
     @operation
     def get(self, connection_id: str, event_id: str) -> Call[Event]:
         """Return a single event, a whole series, or one meeting of a series."""
-        return read(path_of("connections", connection_id, "events", event_id), one(Event))
+        return read(path_of("connections", connection_id, "events", event_id), one_tagged(Event))
 
     @operation
     def series(self, connection_id: str, event_id: str) -> Call[Series]:
@@ -131,9 +133,9 @@ class Calendars(Noun[D]):
         )
         body |= _times(start, end, time_zone)
         call = create(
-            "POST", path_of("connections", connection_id, "events"), one(Event), body, idempotency_key
+            "POST", path_of("connections", connection_id, "events"), one_tagged(Event), body, idempotency_key
         )
-        return _with_query(call, notify=None if notify else False)
+        return _with(call, {}, notify=None if notify else False)
 
     @operation
     def update(
@@ -154,11 +156,18 @@ class Calendars(Noun[D]):
         reminder_minutes: int | Unchanged | None = UNCHANGED,
         scope: Scope | None = None,
         notify: bool = True,
+        if_match: str | None = None,
         idempotency_key: str | None = None,
     ) -> Call[Event]:
         """Change an event. Of a series ``scope`` says which meetings; left out: this one.
 
         With ``scope="following"`` the series ends before this meeting, and the answer is the new one that takes over.
+
+        Args:
+            if_match: ``etag`` of the version you know.
+
+        Raises:
+            VersionChanged: It has another one: read it again, then decide.
         """
         given: dict[str, Any] = {"subject": subject, "location": location, "text": text, "html": html}
         given |= {"show_as": show_as, "reminder_minutes": reminder_minutes}
@@ -172,26 +181,38 @@ class Calendars(Noun[D]):
         elif start is not None or end is not None:
             raise ValueError("give start and end together")
         path = path_of("connections", connection_id, "events", event_id)
-        call = create("PATCH", path, one(Event), body, idempotency_key)
-        return _with_query(call, scope=scope, notify=None if notify else False)
+        call = create("PATCH", path, one_tagged(Event), body, idempotency_key)
+        return _with(call, match_header(if_match), scope=scope, notify=None if notify else False)
 
     @operation
     def delete(
-        self, connection_id: str, event_id: str, *, scope: Scope | None = None, notify: bool = True
+        self,
+        connection_id: str,
+        event_id: str,
+        *,
+        scope: Scope | None = None,
+        notify: bool = True,
+        if_match: str | None = None,
     ) -> Call[None]:
         """Delete an event. The owner's own meeting is called off with it; of somebody else's the own copy goes."""
         path = path_of("connections", connection_id, "events", event_id)
-        return Call(
-            "DELETE", path, nothing, query=query_of({"scope": scope, "notify": None if notify else False})
-        )
+        query = query_of({"scope": scope, "notify": None if notify else False})
+        return Call("DELETE", path, nothing, query=query, headers=match_header(if_match))
 
     @operation
     def cancel(
-        self, connection_id: str, event_id: str, *, comment: str = "", scope: Scope | None = None
+        self,
+        connection_id: str,
+        event_id: str,
+        *,
+        comment: str = "",
+        scope: Scope | None = None,
+        if_match: str | None = None,
     ) -> Call[None]:
         """Call off the owner's own meeting and tell its attendees why."""
         path = path_of("connections", connection_id, "events", event_id, "cancel")
-        return Call("POST", path, nothing, query=query_of({"scope": scope}), body={"comment": comment})
+        query, headers = query_of({"scope": scope}), match_header(if_match)
+        return Call("POST", path, nothing, query=query, headers=headers, body={"comment": comment})
 
     @operation
     def respond(
@@ -280,13 +301,5 @@ def _repeat(repeat: Repeat) -> dict[str, Any]:
     return body_of({field.name: getattr(repeat, field.name) for field in fields(repeat)})
 
 
-def _with_query(call: Call[Event], **query: object) -> Call[Event]:
-    return Call(
-        call.method,
-        call.path,
-        call.parse,
-        query=query_of(query),
-        body=call.body,
-        headers=call.headers,
-        is_repeatable=call.is_repeatable,
-    )
+def _with(call: Call[Event], headers: Mapping[str, str], **query: object) -> Call[Event]:
+    return replace(call, query=query_of(query), headers={**call.headers, **headers})

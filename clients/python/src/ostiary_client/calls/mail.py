@@ -16,8 +16,10 @@ from ostiary_client.call import (
     create,
     items_of,
     listing,
+    match_header,
     nothing,
     one,
+    one_tagged,
     path_of,
     query_of,
 )
@@ -118,7 +120,8 @@ class Mail(Noun[D]):
     @operation
     def get(self, connection_id: str, message_id: str, *, body: BodyForm = "stored") -> Call[Message]:
         """Return one whole message: body, headers and what is attached."""
-        return read(path_of("connections", connection_id, "messages", message_id), one(Message), body=body)
+        path = path_of("connections", connection_id, "messages", message_id)
+        return read(path, one_tagged(Message), body=body)
 
     @operation
     def thread(self, connection_id: str, message_id: str) -> Call[tuple[MessageSummary, ...]]:
@@ -287,15 +290,24 @@ class Mail(Noun[D]):
         text: str | None = None,
         html: str | None = None,
         importance: Importance | None = None,
+        if_match: str | None = None,
     ) -> Call[MessageSummary]:
-        """Mark any message; rewrite one that is still a draft. What is left out stays, an empty list takes all away."""
+        """Mark any message; rewrite one that is still a draft. What is left out stays, an empty list takes all away.
+
+        Args:
+            if_match: ``etag`` of the version you know.
+
+        Raises:
+            VersionChanged: It has another one: read it again, then decide.
+        """
         body: dict[str, object] = {"is_read": is_read, "flag": flag, "subject": subject, "text": text}
         body |= {"html": html, "importance": importance}
         body["categories"] = None if categories is None else list(categories)
         people = {"to": to, "cc": cc, "bcc": bcc}
         body |= {name: None if given is None else _people(given) for name, given in people.items()}
         path = path_of("connections", connection_id, "messages", message_id)
-        return Call("PATCH", path, one(MessageSummary), body=body_of(body))
+        headers = match_header(if_match)
+        return Call("PATCH", path, one_tagged(MessageSummary), body=body_of(body), headers=headers)
 
     @operation
     def move(self, connection_id: str, message_id: str, folder: str) -> Call[MessageSummary]:
@@ -312,10 +324,13 @@ class Mail(Noun[D]):
         return create("POST", path, one(MessageSummary), {"folder": folder}, idempotency_key)
 
     @operation
-    def delete(self, connection_id: str, message_id: str, *, for_good: bool = False) -> Call[None]:
-        """Move a message to Deleted Items, or delete it beyond its owner's reach."""
+    def delete(
+        self, connection_id: str, message_id: str, *, for_good: bool = False, if_match: str | None = None
+    ) -> Call[None]:
+        """Move a message to Deleted Items, or delete it beyond its owner's reach. ``if_match`` as in :meth:`update`."""
         path = path_of("connections", connection_id, "messages", message_id)
-        return Call("DELETE", path, nothing, query=query_of({"for_good": for_good}))
+        query, headers = query_of({"for_good": for_good}), match_header(if_match)
+        return Call("DELETE", path, nothing, query=query, headers=headers)
 
 
 def _content(

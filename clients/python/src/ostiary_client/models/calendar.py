@@ -122,6 +122,8 @@ class Event:
     recurrence: Recurrence | None
     """Only of a series."""
     version: str
+    etag: str | None = None
+    """For ``if_match``; known where the event was read or changed by itself, not from lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,8 @@ class MessageSummary:
     version: str
     """Changes whenever the message does."""
     flag: Flag
+    etag: str | None = None
+    """For ``if_match``; known where the message was read or changed by itself, not from lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
