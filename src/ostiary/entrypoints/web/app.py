@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 AREAS: Final[tuple[ModuleType, ...]] = (site, console, api)
 """Packages whose modules each may expose a ``router``."""
 
+_FIRST: Final = "notifications"
+"""Routes are tried in turn, and Microsoft posts hundreds of times a second: it need not wait for the others."""
+
 
 def create_app(services: Services) -> FastAPI:
     """Return the web application for running services.
@@ -82,9 +85,13 @@ def protect(app: FastAPI, *, trusted_proxies: Sequence[str]) -> None:
 def _area_routers() -> list[APIRouter]:
     found: list[APIRouter] = []
     for area in AREAS:
-        for module in sorted(pkgutil.iter_modules(area.__path__), key=lambda each: each.name):
+        for module in sorted(pkgutil.iter_modules(area.__path__), key=_rank):
             loaded = importlib.import_module(f"{area.__name__}.{module.name}")
             router = getattr(loaded, "router", None)
             if isinstance(router, APIRouter):
                 found.append(router)
     return found
+
+
+def _rank(module: pkgutil.ModuleInfo) -> tuple[bool, str]:
+    return module.name != _FIRST, module.name
