@@ -188,34 +188,48 @@ class Round:
             folder = await self._restart(folder, reason=None)
         if folder.cursor is None and folder.round == 0:
             folder = await self._restart(folder, reason=None)
-        while True:
-            window = self._window(folder, now)
-            try:
-                page = await self._gateway.changes(
-                    self._mailbox,
-                    folder.id,
-                    folder.cursor,
-                    limit=self._settings.page_size,
-                    window=window,
-                )
-            except SyncCursorExpired:
-                if folder.cursor is None:
-                    raise
-                folder = await self._restart(folder, reason="cursor_forgotten")
-                await hit(Failpoint.FOLLOW_RESET)
-                continue
-            await hit(Failpoint.FOLLOW_PAGE_FETCHED)
-            if not page.is_last and (page.cursor in been or page.cursor == folder.cursor):
-                # A loop is cut: the folder is listed anew, and compared, in a later turn.
-                await self._restart(folder, reason="endless_pages")
-                raise ProviderContractBroken("Microsoft leads us round in circles among the pages.")
-            been.add(page.cursor)
-            folder = await self._apply(folder, page, window)
-            if page.is_last and not is_resumed:
-                return True
-            is_resumed = is_resumed and not page.is_last
-            if not self._has_time():
-                return False
+        ahead: asyncio.Task[ChangePage] | None = None
+        try:
+            while True:
+                window = self._window(folder, now)
+                if ahead is None:
+                    ahead = self._ask(folder.id, folder.cursor, window)
+                try:
+                    page = await ahead
+                except SyncCursorExpired:
+                    if folder.cursor is None:
+                        raise
+                    folder, ahead = await self._restart(folder, reason="cursor_forgotten"), None
+                    await hit(Failpoint.FOLLOW_RESET)
+                    continue
+                await hit(Failpoint.FOLLOW_PAGE_FETCHED)
+                if not page.is_last and (page.cursor in been or page.cursor == folder.cursor):
+                    # A loop is cut: the folder is listed anew, and compared, in a later turn.
+                    await self._restart(folder, reason="endless_pages")
+                    raise ProviderContractBroken("Microsoft leads us round in circles among the pages.")
+                been.add(page.cursor)
+                # While this page is stored, Microsoft finds the next one. A page is known by its cursor alone.
+                goes_on = not page.is_last and self._has_time()
+                ahead = self._ask(folder.id, page.cursor, window) if goes_on else None
+                folder = await self._apply(folder, page, window)
+                if page.is_last and not is_resumed:
+                    return True
+                is_resumed = is_resumed and not page.is_last
+                if not self._has_time():
+                    return False
+        finally:
+            if ahead is not None:
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
+
+    def _ask(
+        self, folder_id: str, cursor: str | None, window: tuple[datetime, datetime]
+    ) -> asyncio.Task[ChangePage]:
+        return asyncio.create_task(
+            self._gateway.changes(
+                self._mailbox, folder_id, cursor, limit=self._settings.page_size, window=window
+            )
+        )
 
     async def _apply(
         self, folder: FolderState, page: ChangePage, window: tuple[datetime, datetime]
