@@ -78,10 +78,12 @@ class Wire:
         ) as answer:
             content = await answer.read()
             if self._poison is not None and self._matches is not None and self._matches(request):
+                # Counted first: an answer without end is still being written when the service has long hung up.
+                self.poisoned += 1
                 replaced = await self._poison(request, content)
                 if replaced is not None:
-                    self.poisoned += 1
                     return replaced
+                self.poisoned -= 1
             if form.get("grant_type") == "refresh_token" and answer.status == 200:
                 self.refreshed[request.path.split("/")[1]] += 1
             reply = web.Response(status=answer.status, body=content)
