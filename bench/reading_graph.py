@@ -39,7 +39,7 @@ COLUMNS: Final = (
 
 def measure(tiny: bool) -> Part:
     """Measure; ``tiny`` proves only that it runs."""
-    messages, bodies, events, rounds = (40, 8, 30, 1) if tiny else (10_000, 1_000, 2_000, 4)
+    messages, bodies, events, rounds = (40, 8, 30, 1) if tiny else (10_000, 500, 2_000, 3)
     part = Part(
         "reading_graph",
         "Reading over Graph",

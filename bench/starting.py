@@ -19,7 +19,7 @@ COMMAND = str(Path(sys.executable).parent / "ostiary")
 
 def measure(tiny: bool) -> Part:
     """Measure; ``tiny`` proves only that it runs."""
-    rounds = 1 if tiny else 5
+    rounds = 1 if tiny else 3
     part = Part(
         "starting",
         "Starting",
