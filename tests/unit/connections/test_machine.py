@@ -10,6 +10,7 @@ from ostiary.core.connections.errors import IllegalTransition
 from ostiary.core.connections.machine import TRANSITIONS, ConnectionEvent, transition
 from ostiary.core.connections.model import Connection, ConnectionStatus
 from ostiary.core.kernel.access_method import AccessMethod
+from ostiary.core.kernel.errors import ProviderDetail
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -68,3 +69,26 @@ def test_a_connection_that_keeps_working_has_not_changed() -> None:
 def test_a_confirmed_connection_has_no_deadline_left() -> None:
     confirmed = transition(connection(ConnectionStatus.UNCONFIRMED), ConnectionEvent.CONFIRMED, now=NOW)
     assert confirmed.confirm_before is None
+
+
+def test_what_microsoft_said_is_kept_with_the_step_and_gone_with_the_next() -> None:
+    later = NOW + timedelta(hours=1)
+    said = ProviderDetail(code="AADSTS50173")
+    lost = transition(
+        connection(ConnectionStatus.CONNECTED),
+        ConnectionEvent.SIGN_IN_LOST,
+        now=later,
+        reason="sign_in_needed",
+        provider=said,
+    )
+    assert (lost.provider, lost.reason, lost.changed_at) == (said, "sign_in_needed", later)
+    back = transition(lost, ConnectionEvent.WORKED, now=later)
+    assert (back.provider, back.reason) == (None, None)
+
+
+def test_another_reason_is_a_change_though_the_state_is_the_same() -> None:
+    later = NOW + timedelta(hours=1)
+    failing = transition(connection(ConnectionStatus.CONNECTED), ConnectionEvent.STOPPED, now=NOW, reason="a")
+    again = transition(failing, ConnectionEvent.STOPPED, now=later, reason="a")
+    other = transition(failing, ConnectionEvent.STOPPED, now=later, reason="b")
+    assert (again.changed_at, other.changed_at) == (NOW, later)

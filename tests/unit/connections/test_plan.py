@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from ostiary.core.connections.plan import (
+    _LONGEST_HINT,
     ORGANIZATIONS,
     Approval,
     clean_hint,
@@ -133,9 +134,24 @@ def test_the_account_picker_shows_without_a_hint_or_on_request(hint, another, pr
 
 @pytest.mark.parametrize("text", ["tom", "to m@x.example", "x" * 250 + "@x.example", "a@b\x00c", "a@b\r\nc"])
 def test_a_hint_that_cannot_be_an_account_is_refused(text: str) -> None:
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidRequest) as raised:
         clean_hint(text)
+    assert raised.value.field == "login_hint"
     assert clean_hint("  ") is None
+    assert clean_hint(" tom@x.example ") == "tom@x.example"
+
+
+def test_the_longest_hint_is_taken_and_one_letter_more_is_not() -> None:
+    longest = "x" * (_LONGEST_HINT - len("@x.example")) + "@x.example"
+    assert clean_hint(longest) == longest
+    with pytest.raises(InvalidRequest):
+        clean_hint("x" + longest)
+
+
+def test_a_directory_that_is_not_bound_may_need_an_approval() -> None:
+    # The member's own directory is known, and nobody confirmed yet that it is this customer's.
+    assert plan(member_tenant="a").approval is Approval.MAY_BE_NEEDED
+    assert plan(member_tenant="a", tenants=(tenant("a"),)).approval is Approval.NOT_GIVEN
 
 
 @pytest.mark.parametrize(
