@@ -6,7 +6,6 @@ Each is a process of its own, on the loopback, on free ports, and gone at the en
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import secrets
 import shutil
@@ -145,11 +144,9 @@ class Stage:
     def environment(self, **changes: str) -> dict[str, str]:
         """Return the settings as a process of the product reads them."""
         values = {name: value for name, value in os.environ.items() if not name.startswith("OSTIARY_")}
-        for name, value in self.settings.model_dump(exclude_none=True).items():
+        for name, value in self.settings.model_dump(exclude_none=True, exclude_unset=True).items():
             shown = value.get_secret_value() if hasattr(value, "get_secret_value") else value
             text = ",".join(map(str, shown)) if isinstance(shown, tuple) else str(shown)
-            if name == "webhook_ports":
-                text = json.dumps(shown)
             values[f"OSTIARY_{name.upper()}"] = text
         return values | changes
 
