@@ -175,6 +175,7 @@ async def _copy(services: Services, template: str, start: int, end: int) -> None
     """Copy one connection's rows under new ids."""
     async with services.transactions() as tx:
         connection = tx._connection
+        await connection.execute(text("SET LOCAL statement_timeout = '120s'"))
         for table, key, changes in (
             ("connections", "id", {"reference": "'CY-' || n", "object_id": "gen_random_uuid()::text"}),
             ("refresh_tokens", "connection_id", {}),

@@ -22,7 +22,7 @@ async def test_parts_run_and_are_written_down(tmp_path: Path) -> None:
         "--page",
         str(page),
         "reading_ews",
-        "tokens",
+        "ingest",
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -30,5 +30,5 @@ async def test_parts_run_and_are_written_down(tmp_path: Path) -> None:
     assert process.returncode == 0, output.decode()
     written = page.read_text()
     assert "exchangelib" in written
-    assert "SELECT and AEAD open" in written
+    assert "bare endpoint" in written
     assert str(tmp_path) not in written
