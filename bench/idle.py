@@ -41,7 +41,7 @@ _DAY: Final = 86_400
 
 def measure(tiny: bool) -> Part:
     """Measure; ``tiny`` proves only that it runs."""
-    people, sizes, watch = (1, (20, 40), 1.0) if tiny else (6, (1_000, 10_000), 8.0)
+    people, sizes, watch = (1, (20, 40), 1.0) if tiny else (4, (1_000, 10_000), 6.0)
     with stage(people=people, messages=20) as place:
         return asyncio.run(_measure(place, people, sizes, watch))
 

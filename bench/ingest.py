@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 
 def measure(tiny: bool) -> Part:
     """Measure; ``tiny`` proves only that it runs."""
-    connections, seconds, rounds, steady = (3, 0.5, 1, 1) if tiny else (200, 5, 3, 15)
+    connections, seconds, rounds, steady = (3, 0.5, 1, 1) if tiny else (100, 4, 3, 10)
     with stage() as place:
         say("ingest: preparing")
         subscribed = asyncio.run(_prepare(place, connections))

@@ -36,7 +36,7 @@ class FirstReading:
 
 def measure(tiny: bool) -> Part:
     """Measure; ``tiny`` proves only that it runs."""
-    messages, rounds = (40, 1) if tiny else (5_000, 2)
+    messages, rounds = (40, 1) if tiny else (3_000, 2)
     part = Part(
         "initial_sync",
         "Initial sync",

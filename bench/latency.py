@@ -33,7 +33,7 @@ from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.sync.model import Stage as SyncStage
 from ostiary.core.webhooks.model import EndpointStatus
 
-_DRAIN_SECONDS = 30.0
+_DRAIN_SECONDS = 20.0
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Receiver:
 
 def measure(tiny: bool) -> Part:
     """Measure; ``tiny`` proves only that it runs."""
-    people, rates = (2, ((2.0, 1.0),)) if tiny else (20, ((1.0, 10.0), (50.0, 8.0), (300.0, 5.0)))
+    people, rates = (2, ((2.0, 1.0),)) if tiny else (20, ((1.0, 10.0), (50.0, 6.0), (300.0, 4.0)))
     with stage(people=people, messages=5) as place:
         return asyncio.run(_measure(place, people, rates))
 

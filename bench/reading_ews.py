@@ -23,7 +23,7 @@ READERS: Final[dict[str, Sequence[str]]] = {
 
 def measure(tiny: bool) -> Part:
     """Measure; ``tiny`` proves only that it runs."""
-    messages, bodies, events, rounds = (60, 8, 30, 1) if tiny else (10_000, 500, 900, 3)
+    messages, bodies, events, rounds = (60, 8, 30, 1) if tiny else (10_000, 300, 900, 2)
     part = Part(
         "reading_ews",
         "Reading over EWS",

@@ -29,7 +29,7 @@ PARTS: Final = (
     "idle",
     "starting",
 )
-_PART_SECONDS: Final = 240
+_PART_SECONDS: Final = 170
 _ALL_SECONDS: Final = 690
 """A part that would not end before is left out, and the page says so."""
 _REMARKS: Final = HERE / "remarks"
