@@ -51,7 +51,8 @@ class Starter:
         try:
             yield cls(process)
         finally:
-            process.kill()
+            if process.returncode is None:
+                process.kill()
             await process.communicate()
 
     async def run(self, *arguments: str, env: Mapping[str, str], log: Path, program: str = "ostiary") -> int:

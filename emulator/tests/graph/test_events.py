@@ -384,12 +384,13 @@ def test_calendars_are_made_used_and_deleted(client: GraphClient) -> None:
 
 
 def test_schedule_shows_busy_times_of_several_people(client: GraphClient) -> None:
-    client.post("/me/events", event("2027-05-11T10:00:00", "2027-05-11T11:00:00", zone="UTC"))
-    client.post("/me/events", event("2027-05-11T12:00:00", "2027-05-11T12:30:00", zone="UTC", showAs="oof"))
+    # In the small hours: what the sample company has in its calendars lies in working hours, whatever day it is today.
+    client.post("/me/events", event("2027-05-11T01:00:00", "2027-05-11T02:00:00", zone="UTC"))
+    client.post("/me/events", event("2027-05-11T03:00:00", "2027-05-11T03:30:00", zone="UTC", showAs="oof"))
     body = {
         "Schedules": [DANA, "nobody@harbourvale.example"],
-        "StartTime": when("2027-05-11T09:00:00"),
-        "EndTime": when("2027-05-11T13:00:00"),
+        "StartTime": when("2027-05-11T00:00:00"),
+        "EndTime": when("2027-05-11T04:00:00"),
         "availabilityViewInterval": 60,
     }
     for caller, sees_subject in ((DANA, True), (TOM, False)):

@@ -12,7 +12,11 @@ from ostiary.core.sync.notifications import MOST_ITEMS, LifecycleEvent
 from ostiary.core.sync.subscriptions import NotificationPaths
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(

@@ -26,7 +26,7 @@ def test_retry_after_is_obeyed_up_to_a_day() -> None:
     asked = next_attempt(1, now=NOW, asked=timedelta(hours=3), chance=0.5)
     assert asked == NOW + timedelta(hours=3)
     assert next_attempt(1, now=NOW, asked=timedelta(days=900), chance=0.5) == NOW + timedelta(days=1)
-    assert next_attempt(9, now=NOW, asked=timedelta(seconds=1), chance=0.5) == NOW + timedelta(hours=30)
+    assert next_attempt(9, now=NOW, asked=timedelta(seconds=1), chance=0.5) == NOW + timedelta(hours=36)
 
 
 def test_of_an_answer_only_printable_characters_are_kept() -> None:

@@ -205,7 +205,7 @@ async def test_after_ten_failures_a_delivery_is_dead_and_can_be_replayed(world: 
         # Somebody answers in between, so that the endpoint itself stays on.
         async with world.transactions() as tx:
             await tx.webhooks.succeeded([issued.endpoint.id])
-        world.clock.advance(timedelta(hours=37))
+        world.clock.advance(timedelta(hours=44))
     assert await world.sender.send_due() == 0
     (dead,) = await world.all(states=(DeliveryState.DEAD,))
     world.receiver.answer = answering(200)

@@ -15,14 +15,14 @@ VERIFY_TYPE: Final = "webhook.verify"
 
 PAUSES: Final = (
     timedelta(seconds=5),
+    timedelta(seconds=30),
     timedelta(minutes=5),
     timedelta(minutes=30),
     timedelta(hours=2),
-    timedelta(hours=6),
-    timedelta(hours=12),
+    timedelta(hours=8),
     timedelta(hours=20),
-    timedelta(hours=24),
-    timedelta(hours=30),
+    timedelta(hours=28),
+    timedelta(hours=36),
 )
 """Between one attempt and the next: ten attempts over 94 hours, and no less than 75 with the jitter (SR-80)."""
 
