@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sqlalchemy import text
 from stage import ORGANIZATION_ID, TENANT_ID, address_of
 
 from ostiary.bootstrap import Services
@@ -70,6 +71,11 @@ async def subscribe(services: Services, connection: Connection) -> Subscribed:
     )
     async with services.transactions() as tx:
         await tx.subscriptions.add(subscription)
+        # Or the worker would find that Microsoft does not know it, and make another one in its place.
+        await tx._connection.execute(  # noqa: SLF001
+            text("UPDATE sync_states SET subscriptions_audited_at = :now WHERE connection_id = :id"),
+            {"now": now, "id": connection.id},
+        )
     # The one place that knows how addresses are made.
     url = services.notifications._paths.url(subscription.id)
     assert subscription.microsoft_id is not None
