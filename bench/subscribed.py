@@ -72,7 +72,7 @@ async def subscribe(services: Services, connection: Connection) -> Subscribed:
     async with services.transactions() as tx:
         await tx.subscriptions.add(subscription)
         # Or the worker would find that Microsoft does not know it, and make another one in its place.
-        await tx._connection.execute(  # noqa: SLF001
+        await tx._connection.execute(
             text("UPDATE sync_states SET subscriptions_audited_at = :now WHERE connection_id = :id"),
             {"now": now, "id": connection.id},
         )
