@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -97,8 +97,11 @@ def person(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> P
     async def note(seconds: float) -> None:
         pauses.append(seconds)
 
-    monkeypatch.setattr(time, "sleep", pauses.append)
-    monkeypatch.setattr("ostiary_client.drivers.asyncio.sleep", note)
+    # Only the client's own view of these modules: other threads of this process sleep, too.
+    monkeypatch.setattr("ostiary_client.drivers.time", SimpleNamespace(sleep=pauses.append))
+    monkeypatch.setattr(
+        "ostiary_client.drivers.asyncio", SimpleNamespace(sleep=note, to_thread=asyncio.to_thread)
+    )
     return Person(request.param, pauses)
 
 
