@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import ssl
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Final, Protocol
@@ -52,11 +53,12 @@ def create_session(
         OSError: ``ca_file`` cannot be read.
         ssl.SSLError: ``ca_file`` holds no certificate.
     """
-    context = ssl.create_default_context()
-    if ca_file is not None:
-        context.load_verify_locations(cafile=str(ca_file))
     connector = aiohttp.TCPConnector(
-        limit=0, limit_per_host=connections_per_host, ssl=context, ttl_dns_cache=60, keepalive_timeout=30
+        limit=0,
+        limit_per_host=connections_per_host,
+        ssl=trusted(ca_file),
+        ttl_dns_cache=60,
+        keepalive_timeout=30,
     )
     return aiohttp.ClientSession(
         connector=connector,
@@ -68,6 +70,22 @@ def create_session(
         headers={"User-Agent": user_agent},
         trace_configs=[_trace(observe)] if observe is not None else [],
     )
+
+
+@cache
+def trusted(ca_file: Path | None = None) -> ssl.SSLContext:
+    """Return what servers are checked against: the system's authorities, and those of one more file.
+
+    Read once: the system's own are over a hundred certificates, and a process has several sessions.
+
+    Raises:
+        OSError: ``ca_file`` cannot be read.
+        ssl.SSLError: ``ca_file`` holds no certificate.
+    """
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        context.load_verify_locations(cafile=str(ca_file))
+    return context
 
 
 def _trace(observe: CallObserver) -> aiohttp.TraceConfig:

@@ -14,6 +14,7 @@ from typing import Final
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from ostiary.adapters.http_session import trusted
 from ostiary.core.webhooks.destination import EgressRules, public_only
 from ostiary.core.webhooks.model import Answer
 
@@ -79,13 +80,10 @@ class HTTPWebhookPost:
         """``ca_file`` is one more certificate authority to trust, beside the system's."""
         self._user_agent = user_agent
         self._most_seconds = most_seconds
-        tls = ssl.create_default_context()
-        if ca_file is not None:
-            tls.load_verify_locations(cafile=str(ca_file))
         self._connector = aiohttp.TCPConnector(
             limit=0,
             limit_per_host=0,
-            ssl=tls,
+            ssl=trusted(ca_file),
             resolver=resolver or GuardedResolver(rules),
             use_dns_cache=False,
             keepalive_timeout=KEPT_OPEN_SECONDS,
