@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -96,6 +96,25 @@ async def migrated_engine(database_server: EmbeddedServer) -> AsyncIterator[Asyn
     await engine.dispose()
 
 
+def _emptied(tables: Sequence[str]) -> str:
+    """Return the SQL that leaves the tables empty and their numbering at its start.
+
+    DELETE of few rows takes a tenth of the time of TRUNCATE, which makes new files for every table and index. The lock
+    is the one TRUNCATE takes: whoever still writes for the test before is waited for.
+    """
+    deletes = "".join(f"DELETE FROM {table}; " for table in tables)
+    return (
+        "DO $$ BEGIN"
+        # The audit trail refuses this from everybody, by a trigger; a test run may switch triggers off.
+        " SET LOCAL session_replication_role = replica;"
+        f" LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE;"
+        f" {deletes}"
+        "PERFORM setval((quote_ident(schemaname) || '.' || quote_ident(sequencename))::regclass, start_value, false)"
+        " FROM pg_sequences WHERE last_value IS NOT NULL;"
+        " END $$"
+    )
+
+
 @pytest_asyncio.fixture
 async def database(migrated_engine: AsyncEngine) -> AsyncEngine:
     """An engine on a database whose tables are all there and all empty."""
@@ -106,9 +125,7 @@ async def database(migrated_engine: AsyncEngine) -> AsyncEngine:
                 " WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
             )
         )
-        # The audit trail refuses this from everybody, by a trigger; a test run may switch triggers off.
-        await connection.execute(text("SET LOCAL session_replication_role = replica"))
-        await connection.execute(text(f"TRUNCATE {', '.join(names)} RESTART IDENTITY CASCADE"))
+        await connection.exec_driver_sql(_emptied(tuple(names)))
     return migrated_engine
 
 
