@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Any
+
 import pytest
 
 from ostiary.adapters.memory.authorization_server import MemoryAuthorizationServer, MemoryPerson
 from ostiary.core.audit.model import Actor, ActorKind
+from ostiary.core.kernel.clock import MovableClock
 from ostiary.core.kernel.errors import FlowRejected
 from ostiary.core.kernel.secret import Secret
+from ostiary.core.reasons.classify import classify
+from ostiary.core.reasons.model import Where
 from ostiary.core.signin.arrival import Arrival, ArrivalRefused, take_arrival
-from ostiary.core.signin.model import PERSONAL_ACCOUNTS_TENANT_ID, FlowKind
+from ostiary.core.signin.model import PERSONAL_ACCOUNTS_TENANT_ID, AppRegistration, FlowKind, TokenSet
 from ostiary.core.signin.returns import parse_return
 from ostiary.core.signin.service import SignInService
 
@@ -81,12 +87,18 @@ async def test_microsofts_no_keeps_its_code_for_support(
     sign_in: SignInService, microsoft: MemoryAuthorizationServer
 ) -> None:
     query = microsoft.refuse(
-        await begin(sign_in), "access_denied", error_description="AADSTS50105: not assigned"
+        await begin(sign_in),
+        "access_denied",
+        error_description="AADSTS50105: not assigned Correlation ID: 0f8fad5b-d9cb-469f-a165-70867728950e",
     )
     with pytest.raises(ArrivalRefused) as refused:
         await arrive(sign_in, query)
     assert refused.value.provider is not None
     assert refused.value.provider.code == "AADSTS50105"
+    assert refused.value.provider.correlation_id == "0f8fad5b-d9cb-469f-a165-70867728950e"
+    assert refused.value.reason == classify(
+        "access_denied", where=Where.CONNECT, error_subcode=None, error_codes=(50105,)
+    )
     assert refused.value.claims is None
     assert microsoft.exchange_count == 0
 
@@ -100,3 +112,35 @@ async def test_a_return_of_another_browser_or_kind_is_no_arrival(
     with pytest.raises(FlowRejected):
         await arrive(sign_in, query, kind=FlowKind.CONSOLE)
     assert microsoft.exchange_count == 0
+
+
+@dataclass(slots=True)
+class Nameless(MemoryAuthorizationServer):
+    """Answers with tokens that prove nobody."""
+
+    async def redeem_code(self, registration: AppRegistration, **asked: Any) -> TokenSet:
+        redeemed = await MemoryAuthorizationServer.redeem_code(self, registration, **asked)
+        return replace(redeemed, claims=None)
+
+
+async def test_an_answer_that_names_nobody_lets_nobody_in(
+    sign_in: SignInService, clock: MovableClock
+) -> None:
+    nameless = Nameless(clock)
+    sign_in._server = nameless
+    query = nameless.sign_in(await begin(sign_in), PRIYA)
+    with pytest.raises(FlowRejected) as refused:
+        await arrive(sign_in, query)
+    assert refused.value.reason == "session_lost"
+    assert nameless.exchange_count == 1
+
+
+async def test_only_cancelling_is_called_declined(
+    sign_in: SignInService, microsoft: MemoryAuthorizationServer
+) -> None:
+    query = microsoft.refuse(await begin(sign_in), "access_denied", error_subcode="cancel")
+    with pytest.raises(ArrivalRefused) as refused:
+        await arrive(sign_in, query)
+    assert refused.value.reason == classify(
+        "access_denied", where=Where.CONNECT, error_subcode="cancel", error_codes=()
+    )

@@ -40,6 +40,65 @@ def test_too_many_parameters_are_refused() -> None:
         parse_return([(f"p{number}", "x") for number in range(100)])
 
 
+# What was seen of Microsoft stays below these, and one character more is somebody else's (SR-5).
+LONGEST = {
+    "state": 128,
+    "code": 8192,
+    "error": 64,
+    "error_subcode": 64,
+    "error_description": 4096,
+    "admin_consent": 8,
+    "tenant": 64,
+    "scope": 8192,
+    "iss": 256,
+}
+
+
+@pytest.mark.parametrize(("name", "longest"), LONGEST.items())
+def test_each_parameter_may_be_as_long_as_a_real_one_and_not_longer(name: str, longest: int) -> None:
+    parse_return([(name, "x" * longest)])
+    with pytest.raises(FlowRejected) as refused:
+        parse_return([(name, "x" * (longest + 1))])
+    assert refused.value.reason == "session_lost"
+
+
+def test_forty_parameters_are_read_and_the_forty_first_is_refused() -> None:
+    others = [(f"p{number}", "x") for number in range(39)]
+    assert parse_return([*others, ("state", "s")]).state == "s"
+    with pytest.raises(FlowRejected) as refused:
+        parse_return([*others, ("state", "s"), ("q", "x")])
+    assert refused.value.reason == "session_lost"
+
+
+def test_a_success_is_handed_on_as_it_was_written() -> None:
+    found = parse_return([("admin_consent", "True"), ("tenant", "T-1"), ("scope", "a b"), ("state", "s")])
+    assert (found.admin_consent, found.tenant, found.scope, found.state) == ("True", "T-1", "a b", "s")
+    assert (found.code, found.error_codes, found.correlation_id) == (None, (), None)
+
+
+@pytest.mark.parametrize("error", [[], [("error", "access_denied")]])
+def test_an_empty_state_is_none(error: list[tuple[str, str]]) -> None:
+    assert parse_return([*error, ("state", ""), ("code", "")]) == parse_return(error)
+
+
+def test_an_error_keeps_the_state_and_its_words_in_small_letters() -> None:
+    found = parse_return([("error", "Access_Denied"), ("error_subcode", "Cancel"), ("state", "s")])
+    assert (found.error, found.error_subcode, found.state) == ("access_denied", "cancel", "s")
+    assert found.error_description is None
+    assert parse_return([("error", "x"), ("error_subcode", "a b")]).error_subcode == "unrecognized_error"
+
+
+def test_the_first_four_numbers_of_a_description_count() -> None:
+    described = " ".join(f"AADSTS5000{number}:" for number in range(6))
+    found = parse_return([("error", "x"), ("error_description", described)])
+    assert found.error_codes == (50000, 50001, 50002, 50003)
+    assert found.error_description == described
+
+
+def test_without_a_number_the_word_is_what_support_reads() -> None:
+    assert parse_return([("error", "access_denied")]).provider_code == "access_denied"
+
+
 def test_any_error_wins_over_a_code_and_a_success_mark() -> None:
     found = parse_return(
         [

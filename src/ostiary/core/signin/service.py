@@ -239,8 +239,9 @@ class SignInService:
             raise Misconfigured("This app registration is not configured any more.", reason="our_fault")
         return found
 
+    @staticmethod
     def _why_refused(
-        self, known: AuthorizationRequest | None, browser_secret: Secret | None, redirect_uri: str
+        known: AuthorizationRequest | None, browser_secret: Secret | None, redirect_uri: str
     ) -> str:
         """Word for the audit log only; the person in front of the page learns nothing of it."""
         if known is None:
@@ -249,8 +250,5 @@ class SignInService:
             return "other_browser"
         if known.redirect_uri != redirect_uri:
             return "other_address"
-        if known.consumed_at is not None:
-            return "used_already"
-        if known.expires_at <= self._clock.now():
-            return "expired"
-        return "unknown"
+        # It fits in everything else, so it was used up or its time is over.
+        return "expired" if known.consumed_at is None else "used_already"
