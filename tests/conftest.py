@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -211,7 +212,14 @@ class Emulator:
 
 @pytest.fixture(scope="session")
 def emulator_process(site_url: str) -> Iterator[Emulator]:
-    """The emulator as its own process, as anybody would start it."""
+    """The emulator that most tests share; each of them finds it as it was sown."""
+    with emulator_for(site_url) as started:
+        yield started
+
+
+@contextmanager
+def emulator_for(site_url: str) -> Iterator[Emulator]:
+    """The emulator as its own process, as anybody would start it; what it answered is checked at its end."""
     home = Path(tempfile.mkdtemp(prefix="ostiary-emulator-"))
     secret_file = home / "client-secret"
     secret_file.write_text(APP_SECRET)

@@ -27,10 +27,10 @@ from ostiary.bootstrap import Services, application
 from ostiary.core.access.model import API_PERMISSIONS
 from ostiary.core.audit.model import SYSTEM
 from ostiary.core.kernel.clock import MovableClock
-from ostiary.entrypoints.web.server import WebServer
+from ostiary.entrypoints.web.server import WebServer, open_listener
 from ostiary.settings import Profile, Settings
 
-from ..conftest import APP_SECRET, NOW, Emulator
+from ..conftest import APP_SECRET, NOW, Emulator, emulator_for
 from ..integration.connect_world import APP_ID, RETURN_URL
 from ..kill.people import Crowd
 from .following import Followed, RunningFeed
@@ -53,10 +53,25 @@ def fault_database() -> Iterator[EmbeddedServer]:
 
 
 @pytest.fixture(scope="package")
-def fault_emulator(emulator_process: Emulator) -> Emulator:
-    emulator_process.control("POST", "/reset", {"messages": 3})
-    emulator_process.control("POST", "/clock", {"freeze": True, "set": NOW.isoformat()})
-    return emulator_process
+def fault_listener() -> Iterator[socket.socket]:
+    """A port of these tests' own: the one of the run belongs to whichever test serves its site just now."""
+    reserved = open_listener("127.0.0.1", 0)
+    yield reserved
+    reserved.close()
+
+
+@pytest.fixture(scope="package")
+def fault_url(fault_listener: socket.socket) -> str:
+    return f"http://localhost:{fault_listener.getsockname()[1]}"
+
+
+@pytest.fixture(scope="package")
+def fault_emulator(fault_url: str) -> Iterator[Emulator]:
+    """An emulator of these tests' own: the one that other tests share is set back between any two files."""
+    with emulator_for(fault_url) as started:
+        started.control("POST", "/reset", {"messages": 3})
+        started.control("POST", "/clock", {"freeze": True, "set": NOW.isoformat()})
+        yield started
 
 
 @pytest_asyncio.fixture(scope="package")
@@ -72,13 +87,13 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture(scope="package")
-def fault_settings(fault_database: EmbeddedServer, wire: Wire, site_url: str) -> Iterator[Settings]:
+def fault_settings(fault_database: EmbeddedServer, wire: Wire, fault_url: str) -> Iterator[Settings]:
     folder = Path(tempfile.mkdtemp(prefix="ostiary-faults-data-"))
     yield Settings(
         profile=Profile.DEVELOPMENT,
         data_dir=folder,
         database_url=SecretStr(fault_database.url),
-        public_url=site_url,
+        public_url=fault_url,
         vendor_name="Larkspur",
         vendor_app_name="Larkspur for Microsoft 365",
         vendor_publisher="Larkspur Software Ltd",
@@ -109,11 +124,13 @@ async def fault_services(fault_settings: Settings) -> AsyncIterator[Services]:
 
 
 @pytest_asyncio.fixture(scope="package")
-async def fault_site(fault_services: Services, listener: socket.socket, site_url: str) -> AsyncIterator[str]:
-    web = WebServer(fault_services, listener.dup())
+async def fault_site(
+    fault_services: Services, fault_listener: socket.socket, fault_url: str
+) -> AsyncIterator[str]:
+    web = WebServer(fault_services, fault_listener.dup())
     running = asyncio.create_task(web.run())
     await web.started()
-    yield site_url
+    yield fault_url
     await web.stop(drain_seconds=0)
     await running
 

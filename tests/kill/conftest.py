@@ -22,14 +22,13 @@ from ostiary.bootstrap import application
 from ostiary.core.access.model import API_PERMISSIONS
 from ostiary.core.audit.model import SYSTEM
 from ostiary.core.kernel.failpoints import Failpoint
-from ostiary.entrypoints.web.server import open_listener
 from ostiary.settings import Profile, Settings
 
-from ..conftest import APP_SECRET, Emulator
+from ..conftest import APP_SECRET, Emulator, emulator_for
 from ..integration.connect_world import APP_ID, RETURN_URL
 from .oracle import Oracle
 from .people import Crowd
-from .processes import Served, Starter
+from .processes import Served, Starter, port_to_come_back_to
 from .token_tap import TokenTap
 
 KILLS = int(os.environ.get("KILLS", "0"))
@@ -66,12 +65,30 @@ def own_database(home: Path) -> Iterator[EmbeddedServer]:
 
 
 @pytest.fixture(scope="package")
-def running_emulator(emulator_process: Emulator) -> Emulator:
-    """The emulator at today's time: the killed processes have no other clock."""
-    emulator_process.control("POST", "/reset", {"messages": 3})
-    emulator_process.control("POST", "/clock", {"reset": True, "freeze": False})
-    emulator_process.control("PATCH", f"/apps/{APP_ID}", {"secrets": [APP_SECRET, f"{CANARY}client"]})
-    return emulator_process
+def running_emulator() -> Iterator[Emulator]:
+    """An emulator of these tests' own at today's time: the killed processes have no other clock.
+
+    The one that other tests share is set back and stopped in time between any two files of theirs.
+    """
+    with emulator_for("http://localhost") as started:
+        started.control("POST", "/reset", {"messages": 3})
+        started.control("PATCH", f"/apps/{APP_ID}", {"secrets": [APP_SECRET, f"{CANARY}client"]})
+        yield started
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def as_usual(request: pytest.FixtureRequest) -> None:
+    """However the test before ended: today's time and no faults at Microsoft, and a process that lives."""
+    if "running_emulator" in request.fixturenames:
+        emulator: Emulator = request.getfixturevalue("running_emulator")
+        emulator.control("DELETE", "/faults")
+        emulator.control("POST", "/clock", {"reset": True, "freeze": False})
+        emulator.control("PATCH", f"/apps/{APP_ID}", {"single_use_refresh_tokens": False})
+    for name in {"served", "feed_served"}.intersection(request.fixturenames):
+        process: Served = request.getfixturevalue(name)
+        process.folder.disarm()
+        if not await process.lives():
+            await process.start()
 
 
 @pytest_asyncio.fixture(scope="package")
@@ -82,10 +99,7 @@ async def tap(running_emulator: Emulator) -> AsyncIterator[TokenTap]:
 
 @pytest.fixture(scope="package")
 def kill_settings(home: Path, own_database: EmbeddedServer, tap: TokenTap) -> Settings:
-    reserved = open_listener("127.0.0.1", 0)
-    port = reserved.getsockname()[1]
-    # Given back: the process binds it anew after each kill.
-    reserved.close()
+    port = port_to_come_back_to()
     return Settings(
         profile=Profile.DEVELOPMENT,
         data_dir=home / "data",

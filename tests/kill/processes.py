@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import random
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -15,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from ostiary.entrypoints.web.server import open_listener
 from ostiary.failpoint_folder import VARIABLE, FailpointFolder
 from ostiary.settings import Settings
 
@@ -30,6 +33,18 @@ def environment(settings: Settings, **changes: str) -> dict[str, str]:
         text = ",".join(shown) if isinstance(shown, tuple) else str(shown)
         values[f"OSTIARY_{name.upper()}"] = text
     return values | changes
+
+
+def port_to_come_back_to() -> int:
+    """A free port that a process may bind anew after each kill.
+
+    Below those that the system gives to outgoing connections: one of these would take it while the process is dead.
+    """
+    for port in random.sample(range(20_000, 32_000), 100):
+        with contextlib.suppress(OSError):
+            open_listener("127.0.0.1", port).close()
+            return port
+    raise AssertionError("no port is free")
 
 
 class Starter:
@@ -128,9 +143,16 @@ class Served:
         try:
             return (await client.get(f"{self.url}/readyz", timeout=30)).status_code
         except httpx.TransportError:
-            code = await self.starter.code(self.process_id)
-            assert code is None, f"ended with {code}: {self.log_file.read_text()[-6000:]}"
-            return 0
+            process_id = self.process_id
+            if await self.lives():
+                return 0
+            raise AssertionError(f"{process_id} has ended: {self.log_file.read_text()[-6000:]}") from None
+
+    async def lives(self) -> bool:
+        """Whether it runs, or was told to end and has not."""
+        if self.process_id is not None and await self.starter.code(self.process_id) is not None:
+            self.process_id = None
+        return self.process_id is not None
 
     async def died(self) -> None:
         """Wait until a failpoint has killed it; fails when none did, because then the point was not hit."""
@@ -148,5 +170,5 @@ class Served:
 
     async def stop(self) -> None:
         """End it for good, if it runs."""
-        if self.process_id is not None:
+        if await self.lives():
             await self.kill()

@@ -28,7 +28,6 @@ from ostiary.core.access.model import API_PERMISSIONS
 from ostiary.core.audit.model import SYSTEM
 from ostiary.core.kernel.failpoints import Failpoint
 from ostiary.core.sync.keeping import KEEP_JOB
-from ostiary.entrypoints.web.server import open_listener
 from ostiary.settings import Settings
 
 from ..conftest import Emulator
@@ -39,7 +38,7 @@ from .database import DatabaseProcess
 from .feed_world import FeedWorld, make_feed_world
 from .oracle import Oracle
 from .people import Crowd
-from .processes import Served, Starter
+from .processes import Served, Starter, port_to_come_back_to
 from .token_tap import TokenTap
 
 INGEST = (
@@ -104,9 +103,7 @@ async def feed_served(
     feed_home: Path, feed_database: EmbeddedServer, kill_settings: Settings, starter: Starter
 ) -> AsyncIterator[Served]:
     """A process that follows mailboxes and sends webhooks."""
-    reserved = open_listener("127.0.0.1", 0)
-    port = reserved.getsockname()[1]
-    reserved.close()
+    port = port_to_come_back_to()
     changes = {
         "data_dir": feed_home / "data",
         "database_url": SecretStr(feed_database.url),

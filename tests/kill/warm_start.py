@@ -1,7 +1,8 @@
 """Runs commands of ``ostiary``, each in a process of its own, without starting the interpreter anew each time.
 
 Started once per test run; loads the product, then forks for each command. What is forked is the command as anybody
-would start it; only the imports, by far the longest part of a start, have happened already. One JSON object a line:
+would start it; only what each start does alike has happened already, by far the longest part of it: imports, working
+out the routes, reading the system's certificates. One JSON object a line:
 
 - ``{"run": [arguments], "program": name, "env": {...}, "log": path}`` answers ``{"pid": number}``; the program is
   ``ostiary``, or a module of this folder with a ``main(arguments)``;
@@ -54,13 +55,20 @@ def ended(pid: int, *, options: int) -> int | None:
 
 def main() -> None:
     # Everything a start would import, so that children share it.
+    from fastapi import FastAPI
+
     import ostiary.bootstrap
     import ostiary.entrypoints.cli.main
     import ostiary.entrypoints.cli.serve
     import ostiary.entrypoints.cli.worker  # noqa: F401
-    from ostiary.entrypoints.web.app import _area_routers
+    from ostiary.adapters.http_session import trusted
+    from ostiary.entrypoints.web.app import every_route
+    from ostiary.entrypoints.web.permissions import permission_table
 
-    _area_routers()
+    trusted()
+    bare = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    bare.router.routes.extend(every_route())
+    permission_table(bare)
     answer: dict[str, Any]
     for line in sys.stdin:
         asked = json.loads(line)
