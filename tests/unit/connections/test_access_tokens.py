@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from ostiary.adapters.sql.connection_tokens import SQLAccessTokenStore
 from ostiary.core.audit.model import SYSTEM
 from ostiary.core.connections.errors import ConnectionNotUsable
 from ostiary.core.connections.model import ConnectionStatus
@@ -56,6 +57,31 @@ async def test_many_callers_in_two_processes_cause_exactly_one_refresh(world) ->
         )
         assert len(world.microsoft.refreshes) == round_number
         assert all(answer == answers[0] for answer in answers)
+
+
+async def test_a_turn_that_comes_just_after_another_process_is_done_refreshes_nothing(world) -> None:
+    connection = await world.connect()
+    await expire(world)
+    other = world.another_service()
+    find = SQLAccessTokenStore.find
+    looks = 0
+
+    async def find_and_be_overtaken(self: SQLAccessTokenStore, connection_id: str) -> object:
+        nonlocal looks
+        looks += 1
+        found = await find(self, connection_id)
+        if looks == 1:
+            await other.tokens.get(connection_id)
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SQLAccessTokenStore, "find", find_and_be_overtaken)
+        token = await world.service.tokens.get(connection.id)
+    assert len(world.microsoft.refreshes) == 1
+    assert token == await other.tokens.get(connection.id)
+    # And nobody has to wait for the turn that was not needed.
+    await expire(world)
+    await other.tokens.get(connection.id)
 
 
 async def test_a_new_process_uses_the_token_another_one_got(world) -> None:

@@ -202,12 +202,8 @@ class AccessTokens:
             connection = await tx.connections.get(connection_id)
             require_usable(connection, try_lost=try_lost)
             await tx.freezes.require_thawed(connection_id, organization_id=connection.organization_id)
-            shared = await tx.access_tokens.find(connection_id)
-            if (
-                shared is not None
-                and shared.version > refused_version
-                and not self._is_stale(shared.expires_at)
-            ):
+            shared = await self._find_fresh(tx, connection_id, refused_version)
+            if shared is not None:
                 await record_opening(tx, connection, "access_token", "use")
                 return connection, shared
             holder = new_id("ref", self._entropy)
@@ -216,6 +212,12 @@ class AccessTokens:
             )
             if fence is None:
                 return None
+            # Whoever had the lease a moment ago stored a token before giving it up, maybe since we looked.
+            shared = await self._find_fresh(tx, connection_id, refused_version)
+            if shared is not None:
+                await tx.refresh_leases.release(connection_id, holder=holder)
+                await record_opening(tx, connection, "access_token", "use")
+                return connection, shared
             stored = await tx.refresh_tokens.find(connection_id)
             if stored is None:
                 raise ConnectionNotUsable(
@@ -223,6 +225,14 @@ class AccessTokens:
                 )
             await record_opening(tx, connection, "refresh_token", "refresh")
             return _Lease(connection, holder, *stored)
+
+    async def _find_fresh(
+        self, tx: ConnectionTransaction, connection_id: str, refused_version: int
+    ) -> SharedAccessToken | None:
+        shared = await tx.access_tokens.find(connection_id)
+        if shared is None or shared.version <= refused_version or self._is_stale(shared.expires_at):
+            return None
+        return shared
 
     async def _refresh(self, lease: _Lease) -> bool:
         """Redeem the refresh token. False when somebody else stored a newer one meanwhile: look again."""
