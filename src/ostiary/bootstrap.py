@@ -58,6 +58,7 @@ from ostiary.adapters.sql.embedded import EmbeddedServer
 from ostiary.adapters.sql.engine import create_engine, driver_url
 from ostiary.adapters.sql.feed_listener import SQLFeedSignals
 from ostiary.adapters.sql.migrate import SchemaState, downgrade, schema_state, upgrade
+from ostiary.adapters.sql.processes import SQLLifeSign
 from ostiary.adapters.sql.roles import EGRESS_ALL, bypasses
 from ostiary.adapters.sql.sync import CHANNEL as SYNC_CHANNEL
 from ostiary.adapters.sql.unit_of_work import SQLTransactions
@@ -96,6 +97,7 @@ from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock, SystemClock
 from ostiary.core.kernel.entropy import Entropy, SystemEntropy
 from ostiary.core.kernel.errors import Misconfigured
+from ostiary.core.kernel.presence import Presence
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.mail.ports import MailGateway
 from ostiary.core.mail.sending import MailSending
@@ -185,6 +187,7 @@ class Services:
     clock: Clock
     entropy: Entropy
     transactions: SQLTransactions
+    presence: Presence
     database_parameters: DatabaseParameters
     registrations: Registrations
     vault: VaultService
@@ -267,6 +270,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             ],
         )
         parameters = _parameters(url)
+        presence = _presence(transactions, parameters, clock, entropy)
         signals = SQLFeedSignals(conninfo=parameters.conninfo, keywords=parameters.keywords)
         stack.push_async_callback(signals.close)
         sync_signals = SQLFeedSignals(
@@ -376,6 +380,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             clock=clock,
             entropy=entropy,
             transactions=transactions,
+            presence=presence,
             database_parameters=parameters,
             registrations=registrations,
             vault=vault,
@@ -452,6 +457,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
                 transactions,
                 post,
                 signals,
+                presence,
                 metrics,
                 clock,
                 entropy,
@@ -470,6 +476,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
                 mailboxes=mailboxes,
                 gateways=microsoft.changes,
                 settings=sync_settings,
+                holder=presence.id,
             ),
             sync_signals=sync_signals,
             subscriptions=SubscriptionKeeper(
@@ -487,10 +494,10 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             streams=StreamHolder(
                 transactions=transactions,
                 clock=clock,
-                entropy=entropy,
                 mailboxes=mailboxes,
                 streams=microsoft.streams,
                 most=settings.streams_per_worker,
+                holder=presence.id,
             ),
             mail=MailService(mailboxes=mailboxes, gateways=microsoft.mail),
             mail_writing=MailWriting(mailboxes=mailboxes, gateways=microsoft.mail),
@@ -692,7 +699,17 @@ async def webhook_sender(settings: Settings) -> AsyncGenerator[WebhookSender]:
         stack.push_async_callback(signals.close)
         post = await stack.enter_async_context(_webhook_post(settings))
         transactions = SQLTransactions(engine, clock=clock, entropy=entropy)
-        yield _webhooks(settings, b"", transactions, post, signals, metrics, clock, entropy).sender
+        presence = _presence(transactions, parameters, clock, entropy)
+        webhooks = _webhooks(settings, b"", transactions, post, signals, presence, metrics, clock, entropy)
+        async with presence.shown():
+            yield webhooks.sender
+
+
+def _presence(
+    transactions: SQLTransactions, parameters: DatabaseParameters, clock: Clock, entropy: Entropy
+) -> Presence:
+    life = SQLLifeSign(conninfo=parameters.conninfo, keywords=parameters.keywords)
+    return Presence(transactions=transactions, clock=clock, entropy=entropy, life=life)
 
 
 def _webhooks(
@@ -701,6 +718,7 @@ def _webhooks(
     transactions: SQLTransactions,
     post: WebhookPost,
     signals: SQLFeedSignals,
+    presence: Presence,
     metrics: Metrics,
     clock: Clock,
     entropy: Entropy,
@@ -719,6 +737,7 @@ def _webhooks(
             rules=rules,
             post=post,
             signals=signals,
+            holder=presence.id,
             meter=_DeliveryMeter(metrics),
         ),
     )

@@ -6,7 +6,6 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from ostiary.core.audit.model import SYSTEM
@@ -54,21 +53,16 @@ class FeedWorld:
         await self.served.start()
 
     async def let_leases_pass(self) -> None:
-        """Time passes for what a dead process held: all of it ends by the clock, none of it later than its life."""
-        longest = await self.oracle.value(
-            "SELECT coalesce(max(lease_until - now()), interval '0') FROM sync_states WHERE lease_until > now()"
-        )
-        assert longest <= timedelta(minutes=5)
-        await self.oracle.change(
-            "UPDATE sync_states SET lease_until = now(), due_at = least(due_at, now())"
-            " WHERE lease_holder IS NOT NULL"
-        )
+        """Time passes for what was put off. What a dead process held is free without that."""
+        await self.until(self._is_free)
         # Postponed because the database was away, or because another process had the mailbox.
         await self.oracle.change(
             "UPDATE sync_states SET not_before = NULL, due_at = now(), subscribe_tried_at = NULL"
             " WHERE failures > 0 OR subscribe_tried_at IS NOT NULL"
         )
-        await self.oracle.change("UPDATE webhook_deliveries SET next_at = now() WHERE state = 'pending'")
+        await self.oracle.change(
+            "UPDATE webhook_deliveries SET next_at = now() WHERE state = 'pending' AND claimed_by IS NULL"
+        )
         await self.oracle.change("SELECT pg_notify('ostiary_feed', 'webhooks')")
         await self.oracle.change(
             "UPDATE graph_subscriptions SET created_at = created_at - interval '6 minutes'"
@@ -139,6 +133,17 @@ class FeedWorld:
             return False
         known = await self.oracle.projection(self.connection_id, "mail")
         return known == await self.followed.mailbox.messages()
+
+    async def _is_free(self) -> bool:
+        """Nothing is claimed but by the process that lives."""
+        return (
+            await self.oracle.value(
+                "SELECT count(*) FROM (SELECT lease_holder FROM sync_states UNION"
+                " SELECT claimed_by FROM webhook_deliveries WHERE state = 'pending') AS by (process)"
+                " WHERE process <> (SELECT id FROM processes ORDER BY started_at DESC LIMIT 1)"
+            )
+            == 0
+        )
 
     async def _is_taken(self) -> bool:
         return not await self.oracle.value(

@@ -29,6 +29,7 @@ ABOUT_NOBODY = frozenset(
         "governor_mailboxes",
         "idempotency_keys",
         "operators",
+        "processes",
         "rate_limits",
         "read_counts",
         "status_days",

@@ -101,8 +101,8 @@ async def world(
             clock,
             WebhookEndpoints(**wired, entropy=entropy),
             WebhookDeliveries(**shared),
-            WebhookSender(**wired, signals=signals),
-            WebhookSender(**wired, signals=signals),
+            WebhookSender(**wired, signals=signals, holder="prc_1"),
+            WebhookSender(**wired, signals=signals, holder="prc_2"),
             receiver,
         )
     await signals.close()
@@ -265,7 +265,9 @@ async def test_what_a_sender_that_died_had_claimed_goes_out_after_its_lease(worl
     await world.endpoint()
     await world.happens(1)
     async with world.transactions() as tx:
-        claimed = await tx.webhooks.claim(now=world.clock.now(), lease=LEASE, each=10, most=10, without=())
+        claimed = await tx.webhooks.claim(
+            holder="prc_3", now=world.clock.now(), lease=LEASE, each=10, most=10, without=()
+        )
     assert len(claimed) == 1
     assert await world.sender.send_due() == 0
     world.clock.advance(LEASE)
@@ -387,3 +389,17 @@ async def test_the_log_comes_in_pages_without_a_gap(world: World) -> None:
             break
         cursor = page.next_cursor
     assert (len(seen), len(set(seen))) == (25, 25)
+
+
+async def test_what_a_sender_that_died_had_claimed_is_free_once_that_is_known(world: World) -> None:
+    await world.endpoint()
+    await world.happens(1)
+    async with world.transactions() as tx:
+        claimed = await tx.webhooks.claim(
+            holder="prc_dead", now=world.clock.now(), lease=LEASE, each=1, most=1, without=()
+        )
+    assert len(claimed) == 1
+    assert await world.sender.send_due() == 0
+    async with world.transactions() as tx:
+        assert await tx.processes.release(["prc_dead"], now=world.clock.now()) == 1
+    assert await world.sender.send_due() == 1

@@ -21,7 +21,7 @@ from ostiary.adapters.sql.row_security import MIGRATING_SETTING, protect
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD: Final = "0022_webhooks"
+HEAD: Final = "0023_processes"
 """The newest revision in ``migrations/versions``; written down here, so that looking costs no import of Alembic."""
 
 _SCRIPTS: Final = Path(__file__).parent / "migrations"

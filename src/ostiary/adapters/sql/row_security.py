@@ -37,6 +37,7 @@ SHARED: Final = {
     "governor_mailboxes": "how many calls were made to a mailbox, by its ids at Microsoft; of no content",
     "idempotency_keys": "belong to an API key of the vendor",
     "operators": "the vendor's own people",
+    "processes": "the vendor's own processes",
     "rate_limits": "keyed hashes of who tried; nothing else",
     "read_counts": "counts by API key and hour; of nobody's mailbox",
     "status_days": "counts by day and part; of nobody",

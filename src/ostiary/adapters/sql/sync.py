@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ostiary.adapters.sql.connections import connections
 from ostiary.adapters.sql.schema import UTCDateTime
-from ostiary.adapters.sql.sync_items import SQLSyncItems
+from ostiary.adapters.sql.sync_items import SQLSyncItems, is_held
 from ostiary.adapters.sql.sync_tables import (
     graph_subscriptions,
     sync_forgotten,
@@ -267,6 +267,7 @@ class SQLSyncStore(SQLSyncItems):
                 method=AccessMethod(row["method"]),
                 stage=Stage(row["stage"]),
                 holder=holder,
+                until=until,
                 mark=row["mark"],
                 is_full=row["full_mark"] > row["done_mark"]
                 or row["mark"] == row["done_mark"]
@@ -305,7 +306,7 @@ class SQLSyncStore(SQLSyncItems):
             )
         if live and claim.stage is Stage.INITIAL:
             values |= {"stage": Stage.LIVE.value, "done_at": now}
-        done = await self._connection.execute(update(sync_states).where(_held(claim)).values(**values))
+        done = await self._connection.execute(update(sync_states).where(is_held(claim)).values(**values))
         if done.rowcount != 1:
             return False
         await self._connection.execute(
@@ -320,7 +321,7 @@ class SQLSyncStore(SQLSyncItems):
     async def postpone(self, claim: Claim, *, next_at: datetime, reason: str | None, failures: int) -> None:
         await self._connection.execute(
             update(sync_states)
-            .where(_held(claim))
+            .where(is_held(claim))
             .values(
                 due_at=next_at,
                 not_before=next_at,
@@ -474,10 +475,6 @@ _MARK: Final = text(
 
 def _of(connection_id: str, source: Source) -> ColumnElement[bool]:
     return and_(_S.connection_id == connection_id, _S.source == source.value)
-
-
-def _held(claim: Claim) -> ColumnElement[bool]:
-    return and_(_of(claim.connection_id, claim.source), _S.lease_holder == claim.holder)
 
 
 def _is_pushed(now: datetime) -> ColumnElement[bool]:

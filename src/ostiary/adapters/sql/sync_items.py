@@ -6,7 +6,19 @@ import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    and_,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -33,6 +45,11 @@ class SQLSyncItems:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+
+    async def hold(self, claim: Claim) -> None:
+        held = await self._connection.execute(select(literal(1)).where(is_held(claim)))
+        if held.one_or_none() is None:
+            raise Overtaken("Another worker reads this mailbox.")
 
     # -- folders -------------------------------------------------------------------------------------------------
 
@@ -163,6 +180,7 @@ class SQLSyncItems:
                 _F.folder_id == folder.id,
                 _F.cursor.is_not_distinct_from(folder.cursor),
                 _F.round == folder.round,
+                exists().where(is_held(claim)),
             )
             .values(**values)
         )
@@ -288,6 +306,17 @@ class SQLSyncItems:
         await self._connection.execute(
             delete(sync_items).where(tuple_(_I.connection_id, _I.source).in_(wanted))
         )
+
+
+def is_held(claim: Claim) -> ColumnElement[bool]:
+    """Whether a claim is still the one that was made: not freed, run out and taken, or taken anew by ourselves."""
+    state = sync_states.c
+    return and_(
+        state.connection_id == claim.connection_id,
+        state.source == claim.source.value,
+        state.lease_holder == claim.holder,
+        state.lease_until == claim.until,
+    )
 
 
 def _key(claim: Claim) -> dict[str, str]:

@@ -40,6 +40,7 @@ from ostiary.adapters.sql.notices import SQLNoticeStore
 from ostiary.adapters.sql.organizations import SQLMemberStore, SQLOrganizationStore
 from ostiary.adapters.sql.permission_uses import SQLPermissionUseStore
 from ostiary.adapters.sql.personal_records import SQLRecordEraser, SQLRecordReader
+from ostiary.adapters.sql.processes import SQLProcessStore
 from ostiary.adapters.sql.rate_limits import SQLRateLimitStore
 from ostiary.adapters.sql.read_counts import SQLReadCountStore
 from ostiary.adapters.sql.retention import SQLRetentionStore
@@ -262,6 +263,10 @@ class UnitOfWork:
     @property
     def webhooks(self) -> SQLWebhookStore:
         return SQLWebhookStore(self._connection)
+
+    @property
+    def processes(self) -> SQLProcessStore:
+        return SQLProcessStore(self._connection)
 
     @property
     def rate_limits(self) -> SQLRateLimitStore:

@@ -89,6 +89,7 @@ webhook_deliveries: Final = Table(
     Column("last_at", UTCDateTime),
     Column("last_status", SmallInteger),
     Column("last_trouble", Text),
+    Column("claimed_by", String(64)),
 )
 Index(
     "ix_webhook_deliveries_due",
@@ -132,7 +133,7 @@ _CLAIM: Final = text(
         WHERE e.status = 'active' AND e.id <> ALL(:without)
         LIMIT :most
     )
-    UPDATE webhook_deliveries AS d SET next_at = :until FROM due WHERE d.id = due.id
+    UPDATE webhook_deliveries AS d SET next_at = :until, claimed_by = :holder FROM due WHERE d.id = due.id
     RETURNING d.*, due.url, due.secret_number, due.signs_with_old
     """
 ).bindparams(bindparam("without", type_=ARRAY(Text)))
@@ -206,11 +207,25 @@ class SQLWebhookStore:
         return len(rows)
 
     async def claim(
-        self, *, now: datetime, lease: timedelta, each: int, most: int, without: Collection[str]
+        self,
+        *,
+        holder: str,
+        now: datetime,
+        lease: timedelta,
+        each: int,
+        most: int,
+        without: Collection[str],
     ) -> Sequence[Work]:
         rows = await self._connection.execute(
             _CLAIM,
-            {"now": now, "until": now + lease, "each": each, "most": most, "without": list(without)},
+            {
+                "holder": holder,
+                "now": now,
+                "until": now + lease,
+                "each": each,
+                "most": most,
+                "without": list(without),
+            },
         )
         return [
             Work(_delivery(row), row["url"], row["secret_number"], row["signs_with_old"])
@@ -227,6 +242,7 @@ class SQLWebhookStore:
             )
             .values(
                 state=bindparam("new_state"),
+                claimed_by=None,
                 attempts=webhook_deliveries.c.attempts + 1,
                 next_at=bindparam("again_at", type_=UTCDateTime),
                 last_at=bindparam("tried_at", type_=UTCDateTime),

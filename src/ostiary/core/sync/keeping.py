@@ -21,7 +21,7 @@ from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.ids import new_id
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.kernel.transactions import Transactions
-from ostiary.core.sync.model import Source
+from ostiary.core.sync.model import CLAIM_LIFE, Source
 from ostiary.core.sync.ports import SyncTransaction
 from ostiary.core.sync.subscriptions import (
     CLIENT_STATE_BYTES,
@@ -40,7 +40,6 @@ from ostiary.core.sync.subscriptions import (
 KEEP_JOB: Final = "subscriptions.keep"
 AUDIT_JOB: Final = "subscriptions.audit"
 TRY_AGAIN_AFTER: Final = timedelta(minutes=5)
-CLAIM_LIFE: Final = timedelta(minutes=2)
 AUDIT_EVERY: Final = timedelta(hours=24)
 BATCH: Final = 50
 

@@ -9,6 +9,12 @@ from typing import Final
 
 from ostiary.core.kernel.access_method import AccessMethod
 
+CLAIM_LIFE: Final = timedelta(minutes=5)
+"""What a worker claimed and fell silent about is free after this long; far longer than a turn, or one renewal.
+
+Of a worker that is dead it is free within seconds (:mod:`ostiary.core.kernel.presence`).
+"""
+
 HIERARCHY: Final = ""
 """Folder id under which the cursor of the folder tree itself is kept."""
 
@@ -143,6 +149,8 @@ class Claim:
     method: AccessMethod
     stage: Stage
     holder: str
+    until: datetime
+    """With the holder it tells this claim from a later one: whose it is no more writes nothing more."""
     mark: int
     """Notices up to this number are covered by what is read now."""
     is_full: bool

@@ -113,6 +113,14 @@ class SyncStore(Protocol):
         """Take sources that are due: changed ones before first readings, longest due first."""
         ...
 
+    async def hold(self, claim: Claim) -> None:
+        """Make sure that a claim is still ours, before something is written that no cursor guards.
+
+        Raises:
+            Overtaken: It is another worker's by now.
+        """
+        ...
+
     async def hints(self, claim: Claim, *, limit: int) -> tuple[str, ...]:
         """Items that notices named, up to the claim's mark."""
         ...

@@ -128,6 +128,7 @@ class Round:
         """Make sure of what notices named: Microsoft's notices can be ahead of its pages of changes."""
         found = await self._look(hints)
         async with self._transactions() as tx:
+            await tx.sync.hold(self._claim)
             known = await tx.sync.known(self._claim, hints)
             folders = {
                 each.id for each in await tx.sync.folders(self._claim.connection_id, self._claim.source)
@@ -157,6 +158,7 @@ class Round:
                 cursor, seen = None, set()
                 continue
             async with self._transactions() as tx:
+                await tx.sync.hold(self._claim)
                 gone = await tx.sync.keep_tree(self._claim, page, before=stored, seen=seen)
                 for folder_id in gone:
                     await tx.sync.suspect_folder(self._claim, folder_id, unless_round=None)
@@ -176,6 +178,7 @@ class Round:
             except NotFound:
                 # Gone between the tree and now; the next look at the tree removes it.
                 async with self._transactions() as tx:
+                    await tx.sync.hold(self._claim)
                     await tx.sync.suspect_folder(self._claim, folder.id, unless_round=None)
         return True
 
@@ -284,6 +287,7 @@ class Round:
                 await self._read_tree()
                 folders = {folder.id for folder in await self._folders()} - {HIERARCHY}
             async with self._transactions() as tx:
+                await tx.sync.hold(self._claim)
                 await settle(tx, self._claim, pending, found, folders=folders, now=self._clock.now())
             if not self._has_time():
                 return False

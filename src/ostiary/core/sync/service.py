@@ -16,7 +16,6 @@ from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
 from ostiary.core.kernel.errors import InvalidRequest, NotFound, OstiaryError, Throttled
 from ostiary.core.kernel.failpoints import Failpoint, hit
-from ostiary.core.kernel.ids import new_id
 from ostiary.core.kernel.reach import confined
 from ostiary.core.kernel.transactions import Transactions
 from ostiary.core.sync import events
@@ -24,7 +23,7 @@ from ostiary.core.sync.coverage import CoverageAnswer, CoverageHow, Following, a
 from ostiary.core.sync.errors import Overtaken
 from ostiary.core.sync.following import follow
 from ostiary.core.sync.keeping import PARTS
-from ostiary.core.sync.model import Claim, Progress, Source, Stage, SyncSettings
+from ostiary.core.sync.model import CLAIM_LIFE, Claim, Progress, Source, Stage, SyncSettings
 from ostiary.core.sync.ports import ChangeSource, SyncTransaction
 from ostiary.core.sync.rounds import Round, turn_clock
 
@@ -35,8 +34,6 @@ PURGE_JOB: Final = "sync.purge"
 
 TURN_SECONDS: Final = 20.0
 """Longest time one source is read before others get their turn; a first reading goes on where it stopped."""
-CLAIM_LIFE: Final = timedelta(minutes=5)
-"""A worker that died holds up a source for this long. Far longer than a turn."""
 OVERDUE_AFTER: Final = timedelta(minutes=15)
 """Workers that keep up read what is due within seconds."""
 _BACK_OFF: Final = (5, 15, 60, 300, 900)
@@ -60,14 +57,16 @@ class SyncService:
         mailboxes: Mailboxes,
         gateways: Gateways,
         settings: SyncSettings,
+        holder: str,
     ) -> None:
+        """``holder`` names this process in its claims."""
         self._transactions = transactions
         self._clock = clock
         self._entropy = entropy
         self._mailboxes = mailboxes
         self._gateways = gateways
         self._settings = settings
-        self._holder = new_id("wrk", entropy)
+        self._holder = holder
 
     async def seed(self) -> int:
         """Follow usable connections that are not followed yet. Job ``sync.seed``; returns how many sources."""

@@ -16,16 +16,14 @@ from ostiary.core.connections.model import MailboxAccess
 from ostiary.core.governor.model import Urgency
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock
-from ostiary.core.kernel.entropy import Entropy
 from ostiary.core.kernel.errors import OstiaryError, Throttled
-from ostiary.core.kernel.ids import new_id
 from ostiary.core.kernel.transactions import Transactions
 from ostiary.core.sync.keeping import PARTS
 from ostiary.core.sync.model import Source
 from ostiary.core.sync.ports import SyncTransaction
 
 LEASE_LIFE: Final = timedelta(seconds=60)
-"""A worker that died leaves its streams to others after this long; polling covers the time."""
+"""A worker that fell silent leaves its streams to others after this long; polling covers the time."""
 
 LOOK_EVERY_SECONDS: Final = 10.0
 _TAKE_AT_ONCE: Final = 50
@@ -62,18 +60,18 @@ class StreamHolder:
         *,
         transactions: Transactions[SyncTransaction],
         clock: Clock,
-        entropy: Entropy,
         mailboxes: Mailboxes,
         streams: MailboxStreams,
         most: int,
+        holder: str,
     ) -> None:
-        """``most``: how many this worker holds at once."""
+        """``most``: how many this worker holds at once; ``holder`` names this process in its leases."""
         self._transactions = transactions
         self._clock = clock
         self._mailboxes = mailboxes
         self._streams = streams
         self._most = most
-        self._holder = new_id("str", entropy)
+        self._holder = holder
         self._held: dict[str, asyncio.Task[None]] = {}
 
     async def look(self) -> int:

@@ -78,11 +78,18 @@ class WebhookStore(Protocol):
         ...
 
     async def claim(
-        self, *, now: datetime, lease: timedelta, each: int, most: int, without: Collection[str]
+        self,
+        *,
+        holder: str,
+        now: datetime,
+        lease: timedelta,
+        each: int,
+        most: int,
+        without: Collection[str],
     ) -> Sequence[Work]:
         """Take what is due: at most ``each`` of one endpoint, none of the endpoints in ``without``.
 
-        What a sender that died had claimed is due again after ``lease``.
+        What it claimed is due again after ``lease``, or once ``holder`` is known to be dead.
         """
         ...
 

@@ -38,7 +38,7 @@ DELIVERIES: Final = "webhooks"
 """The stream whose news are deliveries that wait."""
 
 LEASE: Final = timedelta(seconds=60)
-"""Longer than an attempt and its record can take; what a dead sender held is due again after it."""
+"""Longer than an attempt and its record can take; what a sender held that fell silent is due again after it."""
 AT_ONCE_PER_ENDPOINT: Final = 20
 AT_ONCE: Final = 400
 CLAIMED_OF_ONE: Final = 20
@@ -74,14 +74,17 @@ class WebhookSender:
         rules: EgressRules,
         post: WebhookPost,
         signals: FeedSignals,
+        holder: str,
         meter: DeliveryMeter | None = None,
     ) -> None:
+        """``holder`` names this process in its claims."""
         self._transactions = transactions
         self._clock = clock
         self._secrets = secrets
         self._rules = rules
         self._post = post
         self._signals = signals
+        self._holder = holder
         self._meter = meter
         self._chance = random.SystemRandom()
         self._running: Counter[str] = Counter()
@@ -125,7 +128,12 @@ class WebhookSender:
         full = [endpoint for endpoint, count in self._running.items() if count >= AT_ONCE_PER_ENDPOINT]
         async with self._transactions() as tx:
             claimed = await tx.webhooks.claim(
-                now=self._clock.now(), lease=LEASE, each=CLAIMED_OF_ONE, most=room, without=full
+                holder=self._holder,
+                now=self._clock.now(),
+                lease=LEASE,
+                each=CLAIMED_OF_ONE,
+                most=room,
+                without=full,
             )
         if claimed:
             await hit(Failpoint.DELIVERY_CLAIMED)

@@ -74,6 +74,7 @@ async def serve_until_stopped(settings: Settings) -> None:
         web = WebServer(services, listener)
         running: set[asyncio.Task[None]] = {asyncio.create_task(web.run(), name="web")}
         if settings.workers_inside:
+            await stack.enter_async_context(services.presence.shown())
             running.add(await stack.enter_async_context(running_worker(services)))
             if settings.worker_sends_webhooks:
                 await stack.enter_async_context(

@@ -49,6 +49,7 @@ async def _work_until_stopped(settings: Settings) -> None:
         signals = await stack.enter_async_context(stop_signals())
         stack.enter_context(declared(instance_wide(Duty.WORKER)))
         services = await stack.enter_async_context(application(settings))
+        await stack.enter_async_context(services.presence.shown())
         if settings.worker_sends_webhooks:
             await stack.enter_async_context(
                 running_sender(services.webhooks.sender, seconds=settings.shutdown_seconds)

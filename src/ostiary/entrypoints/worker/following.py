@@ -78,6 +78,12 @@ async def following(services: Services) -> AsyncGenerator[None]:
     if services.settings.sync_concurrency == 0:
         yield
         return
+    async with services.presence.shown(), _following(services):
+        yield
+
+
+@asynccontextmanager
+async def _following(services: Services) -> AsyncGenerator[None]:
     follower = Follower(services)
     stopping = asyncio.Event()
     tasks = {asyncio.create_task(follower.run(), name="follower")}
