@@ -12,7 +12,8 @@ from ostiary.adapters.sql.connection_tokens import SQLAccessTokenStore
 from ostiary.core.audit.model import SYSTEM
 from ostiary.core.connections.errors import ConnectionNotUsable
 from ostiary.core.connections.model import ConnectionStatus
-from ostiary.core.connections.tokens import EXPIRY_MARGIN, LEASE_LIFE
+from ostiary.core.connections.token_rules import EXPIRY_MARGIN
+from ostiary.core.connections.tokens import LEASE_LIFE
 from ostiary.core.kernel.errors import (
     AccessBlocked,
     ConsentRequired,

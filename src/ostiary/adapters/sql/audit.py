@@ -39,6 +39,7 @@ from ostiary.core.audit.chain import (
     chain_name,
     content_hash,
     genesis,
+    link_hash,
     personal_hash,
 )
 from ostiary.core.audit.model import Actor, ActorKind, AuditRecord
@@ -173,19 +174,42 @@ class SQLAuditTrail:
         Always chain by chain in the order of their names, so that two transactions cannot wait for each other.
         """
         waiting, self._waiting = self._waiting, []
+        by_chain: dict[str, list[AuditRecord]] = {}
+        for record in waiting:
+            by_chain.setdefault(chain_name(record.organization_id), []).append(record)
         seal = False
-        for record in sorted(waiting, key=lambda record: chain_name(record.organization_id)):
-            position = await self._append(record)
-            seal = seal or position % SEAL_EVERY == 0
+        for chain, records in sorted(by_chain.items()):
+            first, last = await self._append(chain, records)
+            seal = seal or last // SEAL_EVERY > (first - 1) // SEAL_EVERY
         if seal:
             await SQLJobQueue(self._connection).enqueue(SEAL_JOB, {}, once_key=SEAL_JOB)
 
-    async def _append(self, record: AuditRecord) -> int:
-        """Lock the chain's head, move it on, and insert the record under it: one statement."""
-        chain = chain_name(record.organization_id)
+    async def _append(self, chain: str, records: Sequence[AuditRecord]) -> tuple[int, int]:
+        """Append records of one chain; return the positions of the first and the last.
+
+        The first one's statement locks the head until the transaction ends, moves it on and inserts the record
+        under it. What follows is computed from there, and costs no round trip for each.
+        """
+        first, *rest = (self._committed(chain, record) for record in records)
+        row = (await self._connection.execute(_append_statement(), first)).one()
+        position, link = row.position, bytes(row.hash)
+        if not rest:
+            return position, position
+        for values in rest:
+            link = link_hash(link, position + 1, values.pop("content"))
+            position += 1
+            values |= {"position": position, "hash": link}
+            del values["genesis"]
+        await self._connection.execute(
+            update(audit_chains).where(audit_chains.c.chain == chain).values(position=position, hash=link)
+        )
+        await self._connection.execute(insert(audit_records), rest)
+        return row.position, position
+
+    def _committed(self, chain: str, record: AuditRecord) -> dict[str, Any]:
         salt = self._entropy.token_bytes(SALT_BYTES)
         personal = personal_hash(record, salt)
-        values = {
+        return {
             **_values(record),
             "chain": chain,
             "salt": salt,
@@ -193,7 +217,6 @@ class SQLAuditTrail:
             "genesis": genesis(chain),
             "content": content_hash(record, personal),
         }
-        return (await self._connection.execute(_append_statement(), values)).scalar_one()
 
     async def erase_personal(
         self, subject_ids: Sequence[str], *, organization_id: str | None, actor: Actor
@@ -331,7 +354,7 @@ def _append_statement() -> Executable:
     return (
         insert(audit_records)
         .from_select([*(column.name for column in given), "position", "hash"], rows)
-        .returning(audit_records.c.position)
+        .returning(audit_records.c.position, audit_records.c.hash)
     )
 
 

@@ -127,7 +127,7 @@ class SQLAccessTokenStore:
         row = (await self._connection.execute(statement)).mappings().one_or_none()
         if row is None:
             return None
-        return SharedAccessToken(sealed_of_row(row), version=row["version"], expires_at=row["expires_at"])
+        return shared_of_row(row)
 
     async def destroy(self, connection_id: str) -> bool:
         statement = delete(access_tokens).where(access_tokens.c.connection_id == connection_id)
@@ -167,6 +167,11 @@ class SQLRefreshLease:
             .values(held_until=_LONG_AGO)
         )
         await self._connection.execute(statement)
+
+
+def shared_of_row(row: RowMapping) -> SharedAccessToken:
+    """Return the access token of a row, for queries that join it."""
+    return SharedAccessToken(sealed_of_row(row), version=row["version"], expires_at=row["expires_at"])
 
 
 def sealed_values(sealed: Sealed) -> dict[str, Any]:

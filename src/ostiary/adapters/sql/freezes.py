@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, String, Table, Text, and_, delete, or_, select
+from sqlalchemy import Column, ColumnElement, String, Table, Text, and_, delete, exists, or_, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -68,6 +68,21 @@ class SQLFreezeStore:
     async def require_thawed(self, connection_id: str, *, organization_id: str) -> None:
         if await self.is_frozen(connection_id, organization_id=organization_id):
             raise Frozen("The use of this connection was stopped by the operator.", reason="frozen")
+
+
+def stops_row(connection_id: ColumnElement[str], organization_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether the connection of a row is frozen, for queries of connections."""
+
+    def targets(scope: FreezeScope, target_id: ColumnElement[str]) -> ColumnElement[bool]:
+        return and_(freezes.c.scope == scope.value, freezes.c.target_id == target_id)
+
+    return exists().where(
+        or_(
+            freezes.c.scope == FreezeScope.INSTANCE.value,
+            targets(FreezeScope.ORGANIZATION, organization_id),
+            targets(FreezeScope.CONNECTION, connection_id),
+        )
+    )
 
 
 def _is(scope: FreezeScope, target_id: str) -> ColumnElement[bool]:

@@ -49,6 +49,7 @@ from ostiary.adapters.sql.roster import SQLRoster
 from ostiary.adapters.sql.sealed_tokens import SQLSealedTokenStore
 from ostiary.adapters.sql.signin import SQLAuthorizationRequestStore
 from ostiary.adapters.sql.status import SQLStatusStore
+from ostiary.adapters.sql.stored_tokens import SQLStoredTokens
 from ostiary.adapters.sql.subscriptions import SQLSubscriptionStore
 from ostiary.adapters.sql.sync import SQLSyncStore
 from ostiary.adapters.sql.tenants import SQLTenantStore
@@ -191,6 +192,10 @@ class UnitOfWork:
     @property
     def access_tokens(self) -> SQLAccessTokenStore:
         return SQLAccessTokenStore(self._connection)
+
+    @property
+    def stored_tokens(self) -> SQLStoredTokens:
+        return SQLStoredTokens(self._connection)
 
     @property
     def checks(self) -> SQLCheckSchedule:

@@ -145,6 +145,15 @@ class SharedAccessToken:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredAccessToken:
+    """A connection, whether its use is frozen, and the access token that is stored for it, if any."""
+
+    connection: Connection
+    is_frozen: bool
+    token: SharedAccessToken | None
+
+
+@dataclass(frozen=True, slots=True)
 class MailboxAccess:
     """What a gateway needs to reach one mailbox: whose it is, and a way to get a token when one is needed."""
 

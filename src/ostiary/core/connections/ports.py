@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from ostiary.core.connections.model import (
     MailboxAccess,
     MailboxFacts,
     SharedAccessToken,
+    StoredAccessToken,
 )
 from ostiary.core.consent.ports import ConsentStore
 from ostiary.core.feed.ports import Feed
@@ -125,6 +126,14 @@ class AccessTokenStore(Protocol):
     async def destroy_expired(self, *, before: datetime) -> int: ...
 
 
+class StoredTokenReader(Protocol):
+    """Reads stored access tokens with what decides whether they may be used."""
+
+    async def find(self, connection_ids: Sequence[str]) -> Mapping[str, StoredAccessToken]:
+        """Those of these connections that exist, by id."""
+        ...
+
+
 class RefreshLease(Protocol):
     """Single flight across processes: one refresh per connection at a time (SR-46)."""
 
@@ -185,6 +194,8 @@ class ConnectionTransaction(Protocol):
     def refresh_tokens(self) -> RefreshTokenStore: ...
     @property
     def access_tokens(self) -> AccessTokenStore: ...
+    @property
+    def stored_tokens(self) -> StoredTokenReader: ...
     @property
     def refresh_leases(self) -> RefreshLease: ...
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Final
 
 from ostiary.core.audit.model import SYSTEM
@@ -18,6 +19,14 @@ TRIED: Final = frozenset({ConnectionStatus.CONNECTED, ConnectionStatus.FAILING})
 
 LOST: Final = frozenset({ConnectionStatus.NEEDS_SIGN_IN, ConnectionStatus.WAITING_FOR_APPROVAL})
 """Only a check tries these: somebody may have mended them."""
+
+EXPIRY_MARGIN: Final = timedelta(minutes=5)
+"""A token this close to its end is not handed out: the call it is for may take a while, and clocks differ."""
+
+
+def expires_soon(expires_at: datetime, *, now: datetime) -> bool:
+    """Whether a token with this end is not handed out any more."""
+    return expires_at - EXPIRY_MARGIN <= now
 
 
 def refresh_token_context(connection: Connection, version: int) -> SealContext:

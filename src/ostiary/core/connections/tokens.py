@@ -20,10 +20,12 @@ from ostiary.core.connections.errors import ConnectionNotUsable
 from ostiary.core.connections.machine import ConnectionEvent, transition
 from ostiary.core.connections.model import Connection, SharedAccessToken
 from ostiary.core.connections.ports import ConnectionTransaction, FreezeReader
+from ostiary.core.connections.stored_tokens import Found, StoredTokens
 from ostiary.core.connections.token_rules import (
     LOST,
     TRIED,
     access_token_context,
+    expires_soon,
     record_opening,
     record_scope_change,
     refresh_token_context,
@@ -55,9 +57,6 @@ from ostiary.core.vault.errors import SealBroken
 from ostiary.core.vault.model import Sealed
 from ostiary.core.vault.policy import Purpose
 from ostiary.core.vault.service import VaultService
-
-EXPIRY_MARGIN: Final = timedelta(minutes=5)
-"""A token this close to its end is not handed out: the call it is for may take a while, and clocks differ."""
 
 LEASE_LIFE: Final = timedelta(seconds=90)
 """Longer than two token requests and the pause between them; a process that died holds up nobody for longer."""
@@ -113,13 +112,14 @@ class AccessTokens:
         self._vault = vault
         self._freezes = freezes
         self._sleep = sleep
+        self._stored = StoredTokens(transactions=transactions, clock=clock)
         self._held: OrderedDict[str, _Held] = OrderedDict()
         self._flights: dict[str, asyncio.Task[None]] = {}
 
     async def get(
         self, connection_id: str, *, refused: Secret | None = None, try_lost: bool = False
     ) -> Secret:
-        """Return an access token that is good for at least :data:`EXPIRY_MARGIN`.
+        """Return an access token that is good for at least :data:`~ostiary.core.connections.token_rules.EXPIRY_MARGIN`.
 
         Args:
             refused: The token that Microsoft just refused, if any; another one is returned.
@@ -153,7 +153,7 @@ class AccessTokens:
         return held
 
     def _is_stale(self, expires_at: datetime) -> bool:
-        return expires_at - EXPIRY_MARGIN <= self._clock.now()
+        return expires_soon(expires_at, now=self._clock.now())
 
     async def _join_flight(self, connection_id: str, refused: Secret | None, try_lost: bool) -> None:
         flight = self._flights.get(connection_id)
@@ -174,8 +174,11 @@ class AccessTokens:
         held = self._held.get(connection_id)
         refused_version = held.version if held is not None and held.token == refused else 0
         deadline = asyncio.get_running_loop().time() + _WAIT_SECONDS
+        # Mostly another process got one already; only who finds none takes the longer way.
+        ready = await self._stored.take(connection_id, newer_than=refused_version, try_lost=try_lost)
         while asyncio.get_running_loop().time() < deadline:
-            found = await self._look(connection_id, refused_version, try_lost)
+            found = ready or await self._look(connection_id, refused_version, try_lost)
+            ready = None
             if isinstance(found, _Lease):
                 if await self._refresh(found):
                     return
@@ -193,9 +196,7 @@ class AccessTokens:
             await self._sleep(_POLL_SECONDS)
         raise TemporarilyUnavailable("No access token could be had in time.", reason="microsoft_down")
 
-    async def _look(
-        self, connection_id: str, refused_version: int, try_lost: bool
-    ) -> tuple[Connection, SharedAccessToken] | _Lease | None:
+    async def _look(self, connection_id: str, refused_version: int, try_lost: bool) -> Found | _Lease | None:
         """Return a token another process got, or our turn to refresh, or None while somebody else refreshes."""
         now = self._clock.now()
         async with self._transactions() as tx:
