@@ -19,9 +19,11 @@ from ostiary.core.connections.token_rules import access_token_context
 from ostiary.core.kernel.secret import Secret
 
 SELECT = "SELECT nonce, ciphertext FROM bare_tokens WHERE id = %s"
-HELD, STORED, BARE = (
+INSERT = "INSERT INTO bare_records (id, words) VALUES (%s, %s)"
+HELD, STORED, RECORDED, BARE = (
     "**held by this process**",
     "**from the database**, with its audit record",
+    "SELECT, one durable INSERT, AEAD open",
     "SELECT and AEAD open",
 )
 _TOKEN = "t" * 1800
@@ -55,7 +57,19 @@ async def _measure(place: Stage, connections: int, calls: int, rounds: int) -> P
             assert row is not None
             return AESGCM(key).decrypt(row[0], row[1], connection_id.encode())
 
-        ways: dict[str, Callable[[str], Awaitable[object]]] = {HELD: held, STORED: stored, BARE: bare}
+        async def recorded(connection_id: str) -> object:
+            async with pool.connection() as connection:
+                row = await (await connection.execute(SELECT, (connection_id,))).fetchone()
+                await connection.execute(INSERT, (connection_id, "The saved sign-in was opened."))
+            assert row is not None
+            return AESGCM(key).decrypt(row[0], row[1], connection_id.encode())
+
+        ways: dict[str, Callable[[str], Awaitable[object]]] = {
+            HELD: held,
+            STORED: stored,
+            RECORDED: recorded,
+            BARE: bare,
+        }
         part = Part(
             "tokens",
             "Handing out access tokens",
@@ -63,9 +77,12 @@ async def _measure(place: Stage, connections: int, calls: int, rounds: int) -> P
             " rounds, the ways in turn, one process. A worker holds what it was handed until it expires, and"
             " looks every second whether its use was frozen; a token that another process got comes from the"
             " database: is the connection usable, is it frozen, the audit record, then open the envelope. The"
-            " comparison is psycopg with a pool, one row by primary key, one AES-256-GCM.",
+            " comparison is psycopg with a pool, one row by primary key, one AES-256-GCM; the same with one row"
+            " inserted and committed is the least that any opening on record costs.",
         )
         rates: dict[tuple[str, int], float] = {}
+        slow: dict[tuple[str, int], float] = {}
+        delays_alone: list[float] = []
         for at_once in (1, 8):
             found = {name: [] for name in ways}
             delays = {name: [] for name in ways}
@@ -76,16 +93,19 @@ async def _measure(place: Stage, connections: int, calls: int, rounds: int) -> P
                     if turn or not rounds:
                         found[name].append(rate)
                         delays[name] += taken
+            if at_once == 1:
+                delays_alone = delays[BARE]
             rows = []
             for name in ways:
                 rates[name, at_once] = statistics.median(found[name])
+                slow[name, at_once] = percentile(delays[name], 99)
                 rows.append(
                     [
                         name,
                         f"{rates[name, at_once]:,.0f}",
                         f"{min(found[name]):,.0f} to {max(found[name]):,.0f}",
                         f"{statistics.median(delays[name]):.3f}",
-                        f"{percentile(delays[name], 99):.2f}",
+                        f"{slow[name, at_once]:.2f}",
                     ]
                 )
             columns = ("", "a second, median", "slowest to fastest round", "p50 ms", "p99 ms")
@@ -99,11 +119,20 @@ async def _measure(place: Stage, connections: int, calls: int, rounds: int) -> P
                     ratio <= 2,
                 )
             )
-        rate, p99 = rates[STORED, 8], percentile(delays[STORED], 99)
-        part.targets.append(
-            Target("FG-10: at least 500 opens and audit records a second", f"{rate:,.0f}", rate >= 500)
-        )
-        del p99
+        rate, floor = rates[STORED, 8], rates[RECORDED, 8] / rates[STORED, 8]
+        part.targets += [
+            Target(
+                "Token hand-out, from the database, 8 at once: within 2 × of the same with one durable INSERT",
+                f"{floor:.2f} × the time",
+                floor <= 2,
+            ),
+            Target("FG-10: at least 500 opens and audit records a second", f"{rate:,.0f}", rate >= 500),
+            Target(
+                "FG-10: one opening on record p99 < 5 ms beyond SELECT and AEAD open",
+                f"{slow[STORED, 1] - statistics.median(delays_alone):.1f} ms",
+                slow[STORED, 1] - statistics.median(delays_alone) < 5,
+            ),
+        ]
         return part
 
 
@@ -147,7 +176,8 @@ async def _store_tokens(services: Services, count: int) -> list[str]:
 async def _store_bare(pool: psycopg_pool.AsyncConnectionPool, key: AESGCM, ids: list[str]) -> None:
     async with pool.connection() as connection:
         await connection.execute(
-            "CREATE TABLE bare_tokens (id text PRIMARY KEY, nonce bytea, ciphertext bytea)"
+            "CREATE TABLE bare_tokens (id text PRIMARY KEY, nonce bytea, ciphertext bytea);"
+            "CREATE TABLE bare_records (number bigserial PRIMARY KEY, id text, words text)"
         )
         for number, connection_id in enumerate(ids):
             nonce = number.to_bytes(12, "big")
