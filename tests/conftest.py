@@ -35,11 +35,13 @@ from ostiary.bootstrap import Services, application
 from ostiary.core.kernel.clock import MovableClock
 from ostiary.core.kernel.entropy import SeededEntropy
 from ostiary.core.kernel.reach import Duty, declare, instance_wide
-from ostiary.entrypoints.web.server import WebServer, open_listener
+from ostiary.entrypoints.web.app import create_app
+from ostiary.entrypoints.web.server import open_listener
 from ostiary.logs import configure_logging
 from ostiary.settings import Profile, Settings
 
 from . import conformance
+from .front import Front
 
 if TYPE_CHECKING:
     from ostiary.adapters.sql.unit_of_work import SQLTransactions
@@ -318,15 +320,19 @@ async def app(emulator_settings: Settings, clock: MovableClock) -> AsyncIterator
         yield services
 
 
+@pytest_asyncio.fixture(scope="session")
+async def front(listener: socket.socket) -> AsyncIterator[Front]:
+    """The server of this run, which serves one application after the other."""
+    async with Front(listener.dup()) as running:
+        yield running
+
+
 @pytest_asyncio.fixture
-async def site(app: Services, listener: socket.socket, site_url: str) -> AsyncIterator[str]:
+async def site(app: Services, front: Front, site_url: str) -> AsyncIterator[str]:
     """The site on its port; gives its address."""
-    web = WebServer(app, listener.dup())
-    running = asyncio.create_task(web.run())
-    await web.started()
+    front.serve(create_app(app))
     yield site_url
-    await web.stop(drain_seconds=0)
-    await running
+    await front.withdraw()
 
 
 def new_client(base_url: str = "") -> httpx.AsyncClient:

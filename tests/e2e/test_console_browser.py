@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +15,10 @@ from ostiary.bootstrap import Services, application
 from ostiary.core.audit.model import SYSTEM
 from ostiary.core.kernel.clock import MovableClock
 from ostiary.core.kernel.secret import Secret
-from ostiary.entrypoints.web.server import WebServer
+from ostiary.entrypoints.web.app import create_app
 from ostiary.settings import Settings
 
+from ..front import Front
 from ..integration.console_world import OPERATOR_PAGES, Customer, console_pages, make_customer
 from .pressing import press
 
@@ -44,21 +43,16 @@ class World:
 
 
 @pytest_asyncio.fixture
-async def world(
-    settings: Settings, clock: MovableClock, listener: socket.socket, site_url: str
-) -> AsyncIterator[World]:
+async def world(settings: Settings, clock: MovableClock, front: Front, site_url: str) -> AsyncIterator[World]:
     async with application(settings.model_copy(update={"public_url": site_url}), clock=clock) as services:
         customer = await make_customer(services, "hv", "Harbour & Vale", "Dana Okafor")
         first = await services.access.ensure_first_operator()
         assert first is not None
         operator = await services.access.use_operator_link(first, replaces=None, actor=SYSTEM)
         _, link = await services.access.create_operator_link(name="Vik", actor=SYSTEM)
-        web = WebServer(services, listener.dup())
-        running = asyncio.create_task(web.run())
-        await web.started()
+        front.serve(create_app(services))
         yield World(site_url, services, customer, operator.secret, link)
-        await web.stop(drain_seconds=0)
-        await running
+        await front.withdraw()
 
 
 async def _visit_as(

@@ -5,9 +5,7 @@ Pages come from the route table, so that a new one is looked at without being li
 
 from __future__ import annotations
 
-import asyncio
 import re
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -21,9 +19,9 @@ from ostiary.core.kernel.clock import MovableClock
 from ostiary.core.kernel.secret import Secret
 from ostiary.entrypoints.web.app import create_app
 from ostiary.entrypoints.web.permissions import permission_table
-from ostiary.entrypoints.web.server import WebServer
 from ostiary.settings import Settings
 
+from ..front import Front
 from ..integration.console_world import Customer, make_customer
 from ..integration.test_role_matrix import ids_of
 
@@ -57,20 +55,15 @@ class World:
 
 
 @pytest_asyncio.fixture
-async def world(
-    settings: Settings, clock: MovableClock, listener: socket.socket, site_url: str
-) -> AsyncIterator[World]:
+async def world(settings: Settings, clock: MovableClock, front: Front, site_url: str) -> AsyncIterator[World]:
     async with application(settings.model_copy(update={"public_url": site_url}), clock=clock) as services:
         customer = await make_customer(services, "hv", "Harbour & Vale", "Dana Okafor")
         first = await services.access.ensure_first_operator()
         assert first is not None
         operator = await services.access.use_operator_link(first, replaces=None, actor=SYSTEM)
-        web = WebServer(services, listener.dup())
-        running = asyncio.create_task(web.run())
-        await web.started()
+        front.serve(create_app(services))
         yield World(site_url, services, customer, operator.secret)
-        await web.stop(drain_seconds=0)
-        await running
+        await front.withdraw()
 
 
 async def broken_rules(page: Page, address: str) -> list[str] | None:

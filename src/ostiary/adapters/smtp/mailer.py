@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import ssl
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
+from ostiary.adapters.http_session import trusted
 from ostiary.adapters.smtp.mime import build
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.errors import Misconfigured, TemporarilyUnavailable
@@ -116,7 +116,7 @@ class SMTPMailer:
             username=server.username,
             password=None if server.password is None else server.password.reveal(),
             timeout=SECONDS,
-            tls_context=ssl.create_default_context(),
+            tls_context=trusted(None),
         )
 
 
