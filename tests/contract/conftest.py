@@ -29,7 +29,7 @@ from ostiary.adapters.graph.calendar import GraphCalendarGateway
 from ostiary.adapters.graph.client import GraphClient
 from ostiary.adapters.graph.mail import GraphMailGateway
 from ostiary.adapters.graph.probe import GraphMailboxProbe
-from ostiary.adapters.http_session import create_session
+from ostiary.adapters.http_session import create_session, trusted
 from ostiary.adapters.memory.calendar import MemoryCalendarGateway
 from ostiary.adapters.memory.mail import MemoryMailGateway
 from ostiary.core.calendar.model import (
@@ -256,7 +256,7 @@ class SignIn:
             "code_challenge_method": "S256",
             "login_hint": address,
         }
-        with httpx.Client(timeout=20, trust_env=False) as browser:
+        with httpx.Client(timeout=20, trust_env=False, verify=trusted()) as browser:
             answer = browser.get(f"{self._url}/{TENANT_ID}/oauth2/v2.0/authorize", params=query)
             code = self._walk(browser, answer, address)
             redeemed = browser.post(
@@ -312,7 +312,11 @@ class GraphSeeder:
     def _client(self, token: str) -> httpx.Client:
         headers = {"Authorization": f"Bearer {token}", "Prefer": 'IdType="ImmutableId"'}
         return httpx.Client(
-            base_url=f"{self._emulator.url}/v1.0", headers=headers, timeout=20, trust_env=False
+            base_url=f"{self._emulator.url}/v1.0",
+            headers=headers,
+            timeout=20,
+            trust_env=False,
+            verify=trusted(),
         )
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from ostiary.adapters.http_session import trusted
 from ostiary.core.kernel.errors import Conflict, InvalidRequest, NotFound, OstiaryError, VersionChanged
 from ostiary.core.kernel.mail_address import MailAddress
 from ostiary.core.mail.drafts import (
@@ -245,7 +246,7 @@ async def test_scheduled_message_carries_its_time(mailbox: Any, filled_emulator:
         posting=Posting(uuid.uuid4().hex, deliver_at=at),
     )
 
-    with httpx.Client(timeout=20, trust_env=False) as graph:
+    with httpx.Client(timeout=20, trust_env=False, verify=trusted()) as graph:
         answer = graph.get(
             f"{filled_emulator.url}/v1.0/me/mailFolders/drafts/messages",
             params={

@@ -18,6 +18,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
+from ostiary.adapters.http_session import trusted
 from ostiary.bootstrap import Services
 from ostiary.core.connections.model import Connection, ConnectionStatus
 from ostiary.core.consent.model import Consent, ConsentState
@@ -160,7 +161,7 @@ async def approve(app: Services, external_id: str, tenant_id: str, domain: str) 
 
 async def answers(url: str, process: subprocess.Popen[bytes]) -> None:
     """Wait until the app answers; fails when it ended instead."""
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=trusted()) as client:
         for _ in range(200):
             assert process.poll() is None, "the vendor's app ended by itself"
             try:

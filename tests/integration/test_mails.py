@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from ostiary.adapters.http_session import trusted
 from ostiary.bootstrap import Services, application
 from ostiary.core.approvals.model import ApprovalRequestState
 from ostiary.core.connections.machine import ConnectionEvent, transition
@@ -62,7 +63,7 @@ async def inbox(company: Company, address: str) -> dict[str, Page]:
     """The newest mail of each subject from our product, as the webmail shows it."""
     url: str = company.emulator.url  # type: ignore[attr-defined]
     mails: dict[str, Page] = {}
-    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=20) as webmail:
+    async with httpx.AsyncClient(base_url=url, trust_env=False, verify=trusted(), timeout=20) as webmail:
         listed = html.fromstring((await webmail.get(f"/mailboxes/{address}")).text)
         for row in listed.xpath("//tbody/tr"):
             if row.xpath("string(td[1])") != "Larkspur":
@@ -104,7 +105,7 @@ async def test_asked_by_mail_approved_by_its_link_and_told_by_mail(
     mail = (await inbox(company, PRIYA))["Please approve Larkspur for Microsoft 365"]
     (link,) = links(mail)
 
-    async with httpx.AsyncClient(timeout=20, trust_env=False) as other:
+    async with httpx.AsyncClient(timeout=20, trust_env=False, verify=trusted()) as other:
         priya = Browser(other, site)
         page = await priya.press(await priya.open(link), GRAPH_BUTTON)
         await work(company.app, database)
@@ -134,7 +135,7 @@ async def test_a_refusal_reaches_the_page_and_the_mailbox(
     asked = await ask(company)
     await work(company.app, database)
     (link,) = links((await inbox(company, PRIYA))["Please approve Larkspur for Microsoft 365"])
-    async with httpx.AsyncClient(timeout=20, trust_env=False) as other:
+    async with httpx.AsyncClient(timeout=20, trust_env=False, verify=trusted()) as other:
         priya = Browser(other, site)
         page = await priya.open(link)
         page = await priya.press(page, "Decline")
@@ -207,7 +208,7 @@ async def test_an_attempt_without_an_answer_is_on_record_as_unfinished_after_ten
     asked = await ask(company)
     await work(company.app, database)
     (link,) = links((await inbox(company, PRIYA))["Please approve Larkspur for Microsoft 365"])
-    async with httpx.AsyncClient(timeout=20, trust_env=False) as other:
+    async with httpx.AsyncClient(timeout=20, trust_env=False, verify=trusted()) as other:
         priya = Browser(other, site)
         await priya.press(await priya.open(link), GRAPH_BUTTON)
         (attempt,) = await company.app.consent.attempts_of("org_1")

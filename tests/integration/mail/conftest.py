@@ -10,6 +10,7 @@ import httpx
 import pytest_asyncio
 from lxml import html
 
+from ostiary.adapters.http_session import trusted
 from ostiary.bootstrap import Services
 from ostiary.core.access.model import API_PERMISSIONS
 from ostiary.core.audit.model import SYSTEM
@@ -60,7 +61,9 @@ class Office:
 
     def arrived_count(self, subject: str, address: str = COLLEAGUE) -> int:
         """How often a message with this subject lies in a colleague's inbox, as the emulator itself shows it."""
-        page = httpx.get(f"{self.company.emulator.url}/mailboxes/{address}", timeout=20, trust_env=False)
+        page = httpx.get(
+            f"{self.company.emulator.url}/mailboxes/{address}", timeout=20, trust_env=False, verify=trusted()
+        )
         links = html.fromstring(page.text).xpath("//tbody//a/text()")
         return [str(each) for each in links].count(subject)
 

@@ -12,6 +12,7 @@ import httpx
 import pytest_asyncio
 from sqlalchemy import text
 
+from ostiary.adapters.http_session import trusted
 from ostiary.bootstrap import Services
 from ostiary.core.connections.model import Connection, ConnectionStatus
 from ostiary.core.feed.model import FeedEvent
@@ -128,7 +129,7 @@ async def company(app: Services, client: httpx.AsyncClient, site: str, emulator:
 
 @pytest_asyncio.fixture
 async def oracle_http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=trusted()) as http:
         yield http
 
 
