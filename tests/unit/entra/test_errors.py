@@ -42,6 +42,16 @@ U, H = Where.CONNECT, Where.HEALTH
         (U, 400, "invalid_grant", None, (54005,), FlowRejected, "session_lost"),
         (U, 400, "invalid_grant", None, (70008,), FlowRejected, "session_lost"),
         (U, 400, "invalid_grant", None, (), FlowRejected, "session_lost"),
+        # Whoever brings a return can put another flow's code into it, or none at all: that is nobody's alarm.
+        (U, 400, "invalid_grant", None, (50148,), FlowRejected, "session_lost"),
+        (U, 400, "invalid_grant", None, (501481,), FlowRejected, "session_lost"),
+        (U, 400, "invalid_grant", None, (500112,), FlowRejected, "session_lost"),
+        (U, 400, "invalid_grant", None, (700005,), FlowRejected, "session_lost"),
+        (U, 400, "invalid_grant", None, (9002313,), FlowRejected, "session_lost"),
+        # The same numbers where only we can be wrong.
+        (U, 400, "invalid_request", None, (9002313,), Misconfigured, "our_fault"),
+        (U, 401, "invalid_client", None, (500112,), Misconfigured, "our_fault"),
+        (H, 400, "invalid_grant", None, (9002313,), Misconfigured, "our_fault"),
         (U, 400, "invalid_grant", "consent_required", (65001,), ConsentRequired, "not_admin"),
         (U, 400, "invalid_grant", "basic_action", (50076,), AccessBlocked, "sign_in_policy"),
         (U, 400, "invalid_resource", None, (650052,), MailboxMissing, "mailbox_missing"),

@@ -30,6 +30,12 @@ LONGEST_WAIT_SECONDS: Final = 3600.0
 _LOOP_DETECTED: Final = 50196
 _TENANT_THROTTLED: Final = 90055
 _MOST_CODES: Final = 8
+_NOT_THE_CODE_OF_THIS_FLOW: Final = frozenset({50148, 501481, 500112, 700005, 9002313})
+"""Beside ``invalid_grant``: the code belongs to another flow, address or tenant, or is no code at all. State, verifier and
+redirect address come from our own record of the flow, so only whoever brought the return can have put it there.
+
+Source: RFC 6749 §5.2 ``invalid_grant``; entra-id.md §4.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,12 @@ def translate(
         return TemporarilyUnavailable(
             "Microsoft isn’t answering properly.", reason="microsoft_down", provider=provider
         )
+    if (
+        where is Where.CONNECT
+        and body.error == "invalid_grant"
+        and not _NOT_THE_CODE_OF_THIS_FLOW.isdisjoint(codes)
+    ):
+        return _error_of("session_lost", body, where, provider)
     reason = classify(body.error, where=where, suberror=body.suberror, error_codes=codes)
     return _error_of(reason, body, where, provider)
 

@@ -76,7 +76,13 @@ async def take_arrival(
         )
         detail = ProviderDetail(code=parameters.provider_code, correlation_id=parameters.correlation_id)
         raise ArrivalRefused("Microsoft didn’t sign you in.", reason=reason, provider=detail)
-    tokens = await signin.redeem(request, parameters)
+    try:
+        tokens = await signin.redeem(request, parameters)
+    except FlowRejected as error:
+        # The state was good and its code was not: somebody swapped it, or brought it too late.
+        raise ArrivalRefused(
+            error.message, reason=error.reason or "session_lost", provider=error.provider
+        ) from error
     claims = tokens.claims
     if claims is None:
         raise FlowRejected("Microsoft's answer names nobody.", reason="session_lost")
