@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ostiary.adapters.memory.authorization_server import MemoryAuthorizationServer, MemoryPerson
 from ostiary.core.access.model import Permission, Role, SignedIn
@@ -20,6 +21,8 @@ from ostiary.core.organizations.model import Member, MemberRole
 from ostiary.core.organizations.service import OrganizationService
 from ostiary.core.signin.model import PERSONAL_ACCOUNTS_TENANT_ID
 from ostiary.core.tenants.model import BindingState, Tenant
+
+from ...statements import recorded
 
 if TYPE_CHECKING:
     from ostiary.adapters.sql.unit_of_work import SQLTransactions
@@ -233,12 +236,73 @@ async def test_one_identity_belongs_to_one_member(
     assert refusal.value.reason == "account_mismatch"
 
 
+async def test_a_customers_directory_and_an_unknown_one_are_refused_alike_by_the_same_work(
+    sign_in: SignIn,
+    member: Member,
+    dana: MemoryPerson,
+    clock: MovableClock,
+    database: AsyncEngine,
+    transactions: SQLTransactions,
+) -> None:
+    stranger = replace(dana, object_id="00000000-0000-4000-8000-000000000002")
+    async with transactions() as transaction:
+        await transaction.tenants.add(
+            Tenant(
+                id="ten_1",
+                cloud="global",
+                tenant_id=dana.tenant_id,
+                organization_id=member.organization_id,
+                binding=BindingState.BOUND,
+                bound_how="expected_tenant",
+                display_name="Harbour & Vale",
+                domains=("harbourvale.example",),
+                created_at=clock.now(),
+                bound_at=clock.now(),
+            )
+        )
+    found: list[tuple[str, list[str]]] = []
+    for directory in (dana.tenant_id, "5e7b91c4-d02f-4a83-b6e9-84c3f1a7d205"):
+        with recorded(database) as statements, pytest.raises(PermissionDenied) as refusal:
+            await sign_in(replace(stranger, tenant_id=directory))
+        found.append((str(refusal.value), list(statements)))
+    assert found[0] == found[1]
+
+
 async def test_return_in_another_browser_exchanges_nothing(
     sign_in: SignIn, link: Secret, dana: MemoryPerson, microsoft: MemoryAuthorizationServer
 ) -> None:
     with pytest.raises(FlowRejected):
         await sign_in(dana, link=link, finish_in=Secret("somebody-else"))
     assert microsoft.exchange_count == 0
+
+
+async def test_a_code_of_another_flow_is_refused_and_audited_as_the_visitors_doing(
+    access: AccessService,
+    microsoft: MemoryAuthorizationServer,
+    visitor: Actor,
+    dana: MemoryPerson,
+    transactions: SQLTransactions,
+) -> None:
+    from ostiary.core.signin.returns import parse_return
+
+    foreign = await access.console.begin(browser_secret=Secret("somebody-else"), next_path=None)
+    own = await access.console.begin(browser_secret=BROWSER, next_path=None)
+    code = dict(microsoft.sign_in(foreign.url, dana))["code"]
+    state = dict(microsoft.sign_in(own.url, dana))["state"]
+    with pytest.raises(PermissionDenied) as refusal:
+        await access.console.finish(
+            parse_return([("code", code), ("state", state)]),
+            registration_id="main",
+            browser_secret=BROWSER,
+            replaces=None,
+            actor=visitor,
+        )
+    assert refusal.value.reason == "session_lost"
+    async with transactions() as transaction:
+        (record,) = (
+            await transaction.audit.page(organization_id=None, what_prefix="console.sign_in_refused")
+        ).items
+    assert (record.outcome, record.reason, record.actor.ip) == ("refused", "session_lost", visitor.ip)
 
 
 async def test_error_of_microsoft_is_a_reason_and_not_a_session(

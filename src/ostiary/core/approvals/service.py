@@ -553,14 +553,11 @@ class ApprovalService:
         tx: ApprovalTransaction, request_id: str, browser_secret: Secret | None, member_id: str | None
     ) -> tuple[ApprovalRequest, Waiter]:
         request = await tx.approval_requests.find(request_id)
-        waiter = (
-            None
-            if request is None
-            else await tx.approval_requests.find_waiter(
-                request.id,
-                browser_hash=None if browser_secret is None else secret_hash(browser_secret),
-                member_id=member_id,
-            )
+        # Looked for even when there is no such request, so that the time tells nothing (SR-69).
+        waiter = await tx.approval_requests.find_waiter(
+            request_id,
+            browser_hash=None if browser_secret is None else secret_hash(browser_secret),
+            member_id=member_id,
         )
         if request is None or waiter is None:
             raise NotFound("There is no such request in this browser.")
