@@ -885,7 +885,7 @@ def _open_key_file(settings: Settings, entropy: Entropy, clock: Clock) -> FileKe
 
 async def _require_schema(settings: Settings, url: str) -> None:
     state = await asyncio.to_thread(schema_state, url)
-    if state.is_current:
+    if state.is_usable:
         return
     if settings.profile is Profile.DEVELOPMENT:
         await asyncio.to_thread(upgrade, url)

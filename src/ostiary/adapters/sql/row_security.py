@@ -8,7 +8,7 @@ organization in another way has to be named, and a test asks for each.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, Table, text
@@ -74,21 +74,45 @@ def condition_of(table: Table) -> str | None:
 def protect(connection: Connection) -> None:
     """Put policies and grants on every table, where they are not those of this version already. Blocks.
 
-    Runs at the end of a migration, in its transaction.
+    Runs at the end of a migration, in its transaction. Only tables whose policies change are locked: a policy needs its
+    table for itself alone, and most migrations bring a new table that nobody uses yet (SR-108).
     """
-    script = ";\n".join(_script(connection))
-    mark = f"row security {hashlib.sha256(script.encode()).hexdigest()[:16]}"
-    known = connection.scalar(
+    policies = {table.name: list(_policies(table)) for table in metadata.sorted_tables}
+    marks = {name: _mark(statements) for name, statements in policies.items() if statements}
+    grants = list(_all_grants(connection))
+    whole = _mark([*grants, *marks.values()])
+    known = _known_marks(connection)
+    if known.get(("organizations", "of_everybody")) == whole:
+        return
+    for statement in grants:
+        connection.exec_driver_sql(statement)
+    for name, mark in marks.items():
+        if known.get((name, "of_one_organization")) == mark:
+            continue
+        connection.exec_driver_sql(";\n".join(policies[name]).replace("%", "%%"))
+        connection.exec_driver_sql(f"COMMENT ON POLICY of_one_organization ON {name} IS '{mark}'")
+    connection.exec_driver_sql(f"COMMENT ON POLICY of_everybody ON organizations IS '{whole}'")
+
+
+def _mark(statements: Sequence[str]) -> str:
+    return f"row security {hashlib.sha256(';'.join(statements).encode()).hexdigest()[:16]}"
+
+
+def _known_marks(connection: Connection) -> dict[tuple[str, str], str]:
+    """Return the comments on policies, by table and policy."""
+    rows = connection.execute(
         text(
-            "SELECT obj_description(oid, 'pg_policy') FROM pg_policy"
-            " WHERE polname = 'of_everybody' AND polrelid = to_regclass('organizations')"
+            "SELECT relname, polname, obj_description(pg_policy.oid, 'pg_policy') FROM pg_policy"
+            " JOIN pg_class ON pg_class.oid = polrelid WHERE relnamespace = current_schema()::regnamespace"
         )
     )
-    if known == mark:
-        # Nothing to do, and so no lock on any table.
-        return
-    connection.exec_driver_sql(script.replace("%", "%%"))
-    connection.exec_driver_sql(f"COMMENT ON POLICY of_everybody ON organizations IS '{mark}'")
+    return {(table, policy): mark for table, policy, mark in rows if mark is not None}
+
+
+def forget(connection: Connection) -> None:
+    """Let the next :func:`protect` look at every table again: a step back takes tables away, which return bare. Blocks."""
+    if ("organizations", "of_everybody") in _known_marks(connection):
+        connection.exec_driver_sql("COMMENT ON POLICY of_everybody ON organizations IS NULL")
 
 
 def unprotect(connection: Connection) -> None:
@@ -102,7 +126,7 @@ def unprotect(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE {table.name} DISABLE ROW LEVEL SECURITY")
 
 
-def _script(connection: Connection) -> Iterator[str]:
+def _all_grants(connection: Connection) -> Iterator[str]:
     schema = connection.scalar(text("SELECT quote_ident(current_schema())"))
     everyone = ", ".join(ROLES)
     yield f"GRANT USAGE ON SCHEMA {schema} TO {everyone}"
@@ -111,9 +135,6 @@ def _script(connection: Connection) -> Iterator[str]:
     for table in metadata.sorted_tables:
         yield f"REVOKE ALL ON {table.name} FROM {everyone}"
         yield from _grants(table)
-        condition = condition_of(table)
-        if condition is not None:
-            yield from _policies(table, condition)
     # Whoever may queue a job writes a row and fires the queue's own triggers.
     for name, kind in connection.execute(
         text(
@@ -134,7 +155,10 @@ def _grants(table: Table) -> Iterator[str]:
     yield f"GRANT SELECT ({columns}), INSERT, UPDATE, DELETE ON {table.name} TO {', '.join(WEB_ROLES)}"
 
 
-def _policies(table: Table, condition: str) -> Iterator[str]:
+def _policies(table: Table) -> Iterator[str]:
+    condition = condition_of(table)
+    if condition is None:
+        return
     yield from _drop_policies(table.name)
     yield f"ALTER TABLE {table.name} ENABLE ROW LEVEL SECURITY"
     yield f"ALTER TABLE {table.name} FORCE ROW LEVEL SECURITY"

@@ -140,6 +140,8 @@ async def _schema(settings: Settings) -> Finding:
         )
     if state.is_current:
         return Finding("database", True, f"schema {state.current}")
+    if state.is_newer:
+        return Finding("database", True, f"schema {state.current}, of a newer version; this one works on it")
     return Finding(
         "database", False, f"schema {state.current or 'nothing'}, needs {state.head}", "Run: ostiary migrate"
     )

@@ -51,10 +51,12 @@ def migrate(
     if as_json:
         print(
             json.dumps(
-                {"ok": state.is_current or back_to is not None, "current": state.current, "head": state.head}
+                {"ok": state.is_usable or back_to is not None, "current": state.current, "head": state.head}
             )
         )
     else:
         print(f"The database has schema {state.current or 'nothing'}; this version needs {state.head}.")
-    if check and not state.is_current:
+        if state.is_newer:
+            print("A newer version migrated it, and this version works on it: there is nothing to do.")
+    if check and not state.is_usable:
         raise typer.Exit(ExitCode.FAILED)
