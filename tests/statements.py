@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 
 @contextmanager
-def recorded(engine: AsyncEngine) -> Iterator[list[str]]:
+def recorded(engine: AsyncEngine) -> Generator[list[str]]:
     """Collect the text of every statement that ``engine`` runs, in order, without the values."""
     found: list[str] = []
 

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,7 +37,7 @@ OLDER_CODE = ROOT / "tests" / "integration" / "older_code.py"
 
 
 @contextmanager
-def database(server_url: str, name: str, *, template: str = "template1") -> Iterator[str]:
+def database(server_url: str, name: str, *, template: str = "template1") -> Generator[str]:
     """A database of its own; gives its address."""
     server = create_engine(driver_url(server_url), poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
