@@ -16,7 +16,7 @@ from ostiary.core.kernel.reach import Duty, declare, instance_wide
 from ostiary.logs import configure_logging
 from ostiary.settings import load_settings
 
-AT_ONCE = 4
+AT_ONCE = 8
 _FREE = text(
     "SELECT c.id FROM connections c LEFT JOIN refresh_leases l ON l.connection_id = c.id"
     " WHERE c.status = 'connected' AND (l.held_until IS NULL OR l.held_until <= now()) ORDER BY random() LIMIT 40"
