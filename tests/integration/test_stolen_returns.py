@@ -71,38 +71,49 @@ def value_of(url: str, name: str) -> str:
     return parse_qs(urlsplit(url).query)[name][0]
 
 
-def thefts(draw: random.Random, mine: str, theirs: str) -> str:
-    """A return that does not belong to the browser that holds ``theirs`` pending, out of two genuine ones."""
-    return draw.choice(
-        [
-            mine,
-            changed(mine, code=value_of(theirs, "code")),
-            # The right state with somebody else's code: only PKCE and the nonce stand in the way.
-            changed(theirs, code=value_of(mine, "code")),
-        ]
-    )
+@dataclass(frozen=True)
+class Theft:
+    """A return, opened where it does not belong."""
+
+    browser: CarefulBrowser
+    address: str
+
+
+async def thefts(victim: Person, thief: Person, mine: str, theirs: str) -> list[Theft]:
+    """Everything that can be done with two genuine returns of two browsers; what uses a flow up comes last."""
+    site, client = thief.browser.site, thief.browser.client
+    nobody, somebody = CarefulBrowser(client, site), CarefulBrowser(client, site)
+    await somebody.open("/console/sign-in")
+    area, elsewhere = urlsplit(mine).path.split("/")[1], ("connect", "console", "admin-consent", "trust")
+    return [
+        Theft(nobody, mine),
+        Theft(somebody, mine),
+        Theft(thief.browser, mine),
+        Theft(thief.browser, changed(mine, code=value_of(theirs, "code"))),
+        *(
+            Theft(thief.browser, mine.replace(f"/{area}/", f"/{other}/"))
+            for other in elsewhere
+            if other != area
+        ),
+        # The right state with somebody else's code: only PKCE and the nonce stand in the way.
+        Theft(thief.browser, changed(theirs, code=value_of(mine, "code"))),
+        Theft(victim.browser, changed(mine, code=value_of(theirs, "code"))),
+    ]
 
 
 async def steal(company: Company, start: Start, victim: Person, thief: Person) -> tuple[int, int]:
-    """Let both begin, cross their returns, open them in the thief's browser; returns tries and exchanges."""
-    draw = random.Random(17)
-    exchanged = 0
-    for number in range(THEFTS):
+    """Let both begin, cross their returns, open them in every wrong browser; returns tries and exchanges."""
+    tries = exchanged = 0
+    while tries < THEFTS:
         mine, theirs = await start(victim), await start(thief)
         before = latest_request(company)
-        address = thefts(draw, mine, theirs)
-        if number % 4 == 3:
-            # Without any cookie at all.
-            address = mine
-            kept, thief.browser.cookies["localhost"] = thief.browser.cookies["localhost"], {}
-            page = await thief.browser.open(address)
-            thief.browser.cookies["localhost"] = kept
-        else:
-            page = await thief.browser.open(address)
-        # Whoever brings a return chose its code: no error of ours, and nobody is woken for it.
-        assert page.status < 500
+        for theft in await thefts(victim, thief, mine, theirs):
+            page = await theft.browser.open(theft.address)
+            # Whoever brings a return chose its code: no error of ours, and nobody is woken for it.
+            assert page.status < 500
+            tries += 1
         exchanged += exchanges_since(company, before)
-    return THEFTS, exchanged
+    return tries, exchanged
 
 
 def latest_request(company: Company) -> int:
