@@ -1,7 +1,7 @@
-"""One process of many callers that all want the same access token at the same moment.
+"""One process of many callers that all want the same access token at the same moment, for several connections at once.
 
 Each line of its input is a time; the process sets its clock to it and lets every caller ask at once. It answers
-each line with how many callers got a token, and a hash of each different one.
+each line with how many callers got a token, and a hash of each different one, by connection.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ostiary.logs import configure_logging
 from ostiary.settings import load_settings
 
 
-async def answer(connection_id: str, callers: int) -> None:
+async def answer(callers: int, connection_ids: list[str]) -> None:
     clock: MovableClock | None = None
     for line in iter(sys.stdin.readline, ""):
         moment = datetime.fromisoformat(line.strip())
@@ -31,11 +31,13 @@ async def answer(connection_id: str, callers: int) -> None:
             print("ready", flush=True)
             continue
         clock.advance(moment - clock.now())
-        tokens = await asyncio.gather(
-            *(services.connections.tokens.get(connection_id) for _ in range(callers))
-        )
-        different = sorted({hashlib.sha256(token.reveal().encode()).hexdigest() for token in tokens})
-        print(json.dumps({"answered": len(tokens), "different": different}), flush=True)
+        asked = connection_ids * callers
+        tokens = await asyncio.gather(*(services.connections.tokens.get(each) for each in asked))
+        different: dict[str, set[str]] = {each: set() for each in connection_ids}
+        for connection_id, token in zip(asked, tokens, strict=True):
+            different[connection_id].add(hashlib.sha256(token.reveal().encode()).hexdigest())
+        answers = {each: sorted(hashes) for each, hashes in different.items()}
+        print(json.dumps({"answered": len(tokens), "different": answers}), flush=True)
     if clock is not None:
         await opened.__aexit__(None, None, None)
 
@@ -43,4 +45,4 @@ async def answer(connection_id: str, callers: int) -> None:
 if __name__ == "__main__":
     configure_logging(level="WARNING", log_format="text")
     declare(instance_wide(Duty.WORKER))
-    asyncio.run(answer(sys.argv[1], int(sys.argv[2])))
+    asyncio.run(answer(int(sys.argv[1]), sys.argv[2:]))
