@@ -120,6 +120,11 @@ class ActWatch:
             return await connection.scalar(text(statement), {"not_acts": [*BOOK_KEEPING, TRAIL]}) or 0
 
 
+def is_called_by_a_test() -> bool:
+    """Whether who calls the caller of this is a test's own code."""
+    return "/tests/" in sys._getframe(2).f_code.co_filename
+
+
 @asynccontextmanager
 async def leaving_out_what_tests_sow() -> AsyncIterator[None]:
     """Mark transactions that a test's own code opens; those of the product stay as they are."""
@@ -127,7 +132,7 @@ async def leaving_out_what_tests_sow() -> AsyncIterator[None]:
 
     def marked(self: SQLTransactions) -> AbstractAsyncContextManager[Any]:
         opened = opens(self)
-        return _sowing(opened) if "/tests/" in sys._getframe(1).f_code.co_filename else opened
+        return _sowing(opened) if is_called_by_a_test() else opened
 
     SQLTransactions.__call__ = marked  # type: ignore[method-assign]
     try:

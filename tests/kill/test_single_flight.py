@@ -24,7 +24,7 @@ from .token_tap import TokenTap
 PROCESSES = 4
 CALLERS = 64
 EXPIRIES = int(os.environ.get("EXPIRIES", "3"))
-CONNECTIONS = 20 if EXPIRIES >= 100 else 1
+CONNECTIONS = 8 if EXPIRIES >= 100 else 1
 """Whose tokens expire at the same moment; each of them has all the callers."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import pytest
 from tests.unit.connections.conftest import ACTOR
 
 from ostiary.core.connections.errors import Frozen
-from ostiary.core.connections.freeze import LOOK_AGAIN, Freezes, FreezeScope
+from ostiary.core.connections.freeze import LOOK_AGAIN, Freeze, Freezes, FreezeScope
 from ostiary.core.connections.model import ConnectionStatus
 from ostiary.core.kernel.errors import InvalidRequest, NotFound
 
@@ -121,6 +122,50 @@ async def test_a_clock_that_was_set_back_does_not_make_old_knowledge_fresh(world
     world.clock.advance(timedelta(minutes=-5))
     with pytest.raises(Frozen):
         await service.tokens.get(connection.id)
+
+
+async def test_however_many_callers_come_at_once_the_database_is_asked_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator, process = freezes(world), freezes(world)
+    ask, asked = process.list_all, 0
+
+    async def count() -> tuple[Freeze, ...]:
+        nonlocal asked
+        asked += 1
+        return await ask()
+
+    monkeypatch.setattr(process, "list_all", count)
+
+    async def come(callers: int) -> list[BaseException | None]:
+        calls = (
+            process.require_thawed(f"con_{number}", organization_id="org_1") for number in range(callers)
+        )
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    assert await come(200) == [None] * 200
+    assert asked == 1
+    await operator.freeze(FreezeScope.INSTANCE, actor=ACTOR)
+    world.clock.advance(LOOK_AGAIN)
+    assert {type(each) for each in await come(200)} == {Frozen}
+    assert asked == 2
+
+
+async def test_what_a_process_freezes_while_it_looks_holds_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = freezes(world)
+    ask = process.list_all
+
+    async def be_overtaken() -> tuple[Freeze, ...]:
+        monkeypatch.setattr(process, "list_all", ask)
+        found = await ask()
+        await process.freeze(FreezeScope.INSTANCE, actor=ACTOR)
+        return found
+
+    monkeypatch.setattr(process, "list_all", be_overtaken)
+    with pytest.raises(Frozen):
+        await process.require_thawed("con_1", organization_id="org_1")
 
 
 async def test_what_is_not_there_cannot_be_frozen(world: World) -> None:

@@ -7,6 +7,7 @@ token that it has to open or refresh is checked in the transaction that takes it
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -97,6 +98,7 @@ class Freezes:
         self._clock = clock
         self._known: frozenset[tuple[FreezeScope, str]] = frozenset()
         self._looked_at: datetime | None = None
+        self._looking: asyncio.Task[None] | None = None
 
     async def freeze(self, scope: FreezeScope, target_id: str = "", *, note: str = "", actor: Actor) -> bool:
         """Stop all use of the target's tokens in every process within a minute. False when it was frozen already.
@@ -120,7 +122,7 @@ class Freezes:
                     object_id=target_id or None,
                     detail={"note": note} if note else None,
                 )
-        self._looked_at = None
+        self._forget_look()
         return is_new
 
     async def unfreeze(self, scope: FreezeScope, target_id: str = "", *, actor: Actor) -> bool:
@@ -141,7 +143,7 @@ class Freezes:
                     organization_id=organization_id,
                     object_id=target_id or None,
                 )
-        self._looked_at = None
+        self._forget_look()
         return was_frozen
 
     async def list_all(self) -> tuple[Freeze, ...]:
@@ -169,12 +171,8 @@ class Freezes:
         Raises:
             Frozen: Nobody may use it now.
         """
-        now = self._clock.now()
-        # A clock that was set back must not make old knowledge look fresh.
-        if self._looked_at is None or not timedelta() <= now - self._looked_at < LOOK_AGAIN:
-            found = await self.list_all()
-            self._known = frozenset((freeze.scope, freeze.target_id) for freeze in found)
-            self._looked_at = now
+        while self._knows_too_little():
+            await self._look_with_others()
         targets = (
             (FreezeScope.INSTANCE, ""),
             (FreezeScope.ORGANIZATION, organization_id),
@@ -182,6 +180,37 @@ class Freezes:
         )
         if self._known.intersection(targets):
             raise Frozen("The use of this connection was stopped by the operator.", reason="frozen")
+
+    def _knows_too_little(self) -> bool:
+        # A clock that was set back must not make old knowledge look fresh.
+        return self._looked_at is None or not timedelta() <= self._clock.now() - self._looked_at < LOOK_AGAIN
+
+    async def _look_with_others(self) -> None:
+        """Let one caller ask the database for all who come meanwhile: hundreds at once would use up every connection."""
+        looking = self._looking
+        if looking is None:
+            looking = self._looking = asyncio.create_task(self._look())
+            looking.add_done_callback(self._end_look)
+        # One caller that gives up must not take the answer from the others.
+        await asyncio.shield(looking)
+
+    async def _look(self) -> None:
+        now = self._clock.now()
+        found = await self.list_all()
+        # Not when this process froze or thawed something meanwhile: that look may have come too early.
+        if self._looking is asyncio.current_task():
+            self._known = frozenset((freeze.scope, freeze.target_id) for freeze in found)
+            self._looked_at = now
+
+    def _end_look(self, looking: asyncio.Task[None]) -> None:
+        if self._looking is looking:
+            self._looking = None
+        if not looking.cancelled():
+            # Looked at here, because every caller may have given up before it failed.
+            looking.exception()
+
+    def _forget_look(self) -> None:
+        self._looked_at = self._looking = None
 
 
 async def _named(tx: FreezeTransaction, freeze: Freeze) -> NamedFreeze:
