@@ -454,6 +454,32 @@ def test_a_view_is_cut_at_the_number_asked_for(client):
     assert len(client.all(root, "t:Items/*")) == 2
 
 
+DAILY_FOR_YEARS = (
+    "<t:Recurrence><t:DailyRecurrence><t:Interval>1</t:Interval></t:DailyRecurrence>"
+    "<t:NoEndRecurrence><t:StartDate>2027-01-04</t:StartDate></t:NoEndRecurrence></t:Recurrence>"
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code"),
+    [
+        ("", "ErrorExceededFindCountLimit"),
+        ('MaxEntriesReturned="1001"', "ErrorExceededFindCountLimit"),
+        ('MaxEntriesReturned="1000"', "NoError"),
+    ],
+)
+def test_a_view_of_more_than_can_be_found_is_refused_rather_than_cut(client, wanted, code):
+    for _ in range(2):
+        create(client, event(recurrence=DAILY_FOR_YEARS))
+    response = client.call(
+        '<m:FindItem Traversal="Shallow"><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape>'
+        f'<m:CalendarView {wanted} StartDate="2027-01-01T00:00:00Z" EndDate="2028-12-01T00:00:00Z"/>'
+        '<m:ParentFolderIds><t:DistinguishedFolderId Id="calendar"/></m:ParentFolderIds></m:FindItem>'
+    )
+
+    assert client.codes(response) == [code]
+
+
 def test_touching_events_are_outside_a_view(client):
     create(client, event())
     assert starts(client, view(client, "2027-01-04T10:00:00Z", "2027-01-04T12:00:00Z")) == []

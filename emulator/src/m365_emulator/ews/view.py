@@ -9,7 +9,6 @@ from functools import lru_cache
 from itertools import islice
 from urllib.parse import quote
 
-from m365_emulator.ews import xml
 from m365_emulator.ews.zone_definition import definition
 from m365_emulator.world.mailbox import (
     Attachment,
@@ -72,18 +71,14 @@ class View:
 
     def item_id(self, item: Item) -> str:
         """Return ``t:ItemId``."""
-        return xml.element("t:ItemId", "", self.item_id_attributes(item))
+        # Base64 throughout, so there is nothing to escape.
+        attributes = self.item_id_attributes(item)
+        return f'<t:ItemId Id="{attributes["Id"]}" ChangeKey="{attributes["ChangeKey"]}"/>'
 
     def folder_id(self, folder: Folder, name: str = "FolderId") -> str:
         """Return ``t:FolderId``, or the same under another name."""
-        return xml.element(
-            f"t:{name}",
-            "",
-            {
-                "Id": self.mailbox.ids.folder_ews_id(folder.number),
-                "ChangeKey": self.mailbox.change_key_of(folder),
-            },
-        )
+        number, change_key = folder.number, self.mailbox.change_key_of(folder)
+        return f'<t:{name} Id="{self.mailbox.ids.folder_ews_id(number)}" ChangeKey="{change_key}"/>'
 
     def parent_folder_id(self, folder: Folder) -> str:
         """Return ``t:ParentFolderId`` of something that lies in ``folder``."""

@@ -21,10 +21,14 @@ S = f"{{{SOAP}}}"
 
 # XML 1.0 §2.2: these characters cannot appear in a document in any form, not even as a reference.
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# Most texts have nothing of this, and one look for it is quicker than a replacement of each.
+_SPECIAL = re.compile("[&<>\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def text(value: str) -> str:
     """Return ``value`` ready to stand between two tags; characters XML cannot carry are dropped."""
+    if _SPECIAL.search(value) is None:
+        return value
     value = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#xD;")
     return _ILLEGAL.sub("", value)
 

@@ -46,11 +46,9 @@ def is_set(moment: datetime | None) -> bool:
 
 def moment(value: datetime) -> str:
     """Return a UTC time with second precision, as Exchange writes all its times."""
-    return (
-        value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        if value.tzinfo
-        else f"{value:%Y-%m-%dT%H:%M:%S}Z"
-    )
+    if value.tzinfo is not None and value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    return f"{value.isoformat()[:19]}Z"
 
 
 def time_element(name: str, value: datetime | None) -> str:

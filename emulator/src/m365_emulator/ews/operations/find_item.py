@@ -83,17 +83,30 @@ def _sorted(call: Call, view: View, found: Sequence[Item]) -> Sequence[Item]:
     order = _child(call, "SortOrder")
     if order is None:
         return found
+    criteria = [_criterion(node) for node in elements(order)]
+    if len(criteria) == 1 and _is_newest_first(criteria[0]):
+        # `found` is in this order already; most clients ask for it, for every page of a large folder.
+        return found
     # Python's sort is stable, so sorting by the last criterion first leaves the first one in charge.
-    for criterion in reversed(elements(order)):
-        paths = elements(criterion)
-        direction = criterion.get("Order")
-        if len(paths) != 1 or direction not in {"Ascending", "Descending"}:
-            raise schema_violation("The element 'FieldOrder' is invalid.")
-        get = read_getter(paths[0])
+    for path, direction in reversed(criteria):
+        get = read_getter(path)
         found = sorted(
             found, key=lambda item, get=get: sort_key(get(view, item)), reverse=direction == "Descending"
         )
     return found
+
+
+def _criterion(node: Node) -> tuple[Node, str]:
+    paths = elements(node)
+    direction = node.get("Order")
+    if len(paths) != 1 or direction not in {"Ascending", "Descending"}:
+        raise schema_violation("The element 'FieldOrder' is invalid.")
+    return paths[0], direction
+
+
+def _is_newest_first(criterion: tuple[Node, str]) -> bool:
+    path, direction = criterion
+    return direction == "Descending" and path.get("FieldURI") == "item:DateTimeReceived"
 
 
 def _seek(call: Call, view: View, found: Sequence[Item], seek: Node, limit: int) -> Page[Item]:
@@ -131,10 +144,17 @@ def _calendar_view(call: Call, target: FolderTarget, window: Node) -> Page[Item]
             "ErrorCalendarViewRangeTooBig", "The specified view range exceeds the maximum of two years."
         )
     found = events_between(target.folder, start, end)
-    most = number(window, "MaxEntriesReturned", default=MAX_FOUND)
+    most = number(window, "MaxEntriesReturned", default=MAX_FOUND + 1)
     if most <= 0:
         raise ResponseError("ErrorInvalidPagingMaxRows", "MaxEntriesReturned must be at least 1.")
-    shown = whole(found[: min(most, MAX_FOUND)], total=len(found))
+    if min(most, len(found)) > MAX_FOUND:
+        # A view that names a lower number is cut there; any other cannot be given, since views have no pages.
+        raise ResponseError(
+            "ErrorExceededFindCountLimit",
+            "You have exceeded the maximum number of objects that can be returned for the find operation. "
+            "Use paging to reduce the result size and try your request again.",
+        )
+    shown = whole(found[:most], total=len(found))
     shown.attributes["IncludesLastItemInRange"] = xml.boolean(len(shown.found) == len(found))
     return shown
 

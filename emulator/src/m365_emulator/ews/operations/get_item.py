@@ -17,8 +17,11 @@ def get_item(call: Call) -> str:
     """
     shape = read_item_shape(call.body.find(f"{xml.M}ItemShape"))
 
+    own = call.view(shape=shape)
+
     def answer(node: Node) -> str:
         target = item_target(call, node)
-        return f"<m:Items>{shape.element(call.view(target.mailbox, shape), target.item)}</m:Items>"
+        view = own if target.mailbox is call.mailbox else call.view(target.mailbox, shape)
+        return f"<m:Items>{shape.element(view, target.item)}</m:Items>"
 
     return each("GetItem", listed(call, "ItemIds"), answer, on_error="<m:Items/>")
