@@ -12,13 +12,11 @@ from typing import Final
 from ostiary.core.kernel.errors import NotFound
 
 _ID: Final = re.compile(r"[A-Za-z0-9_=+/-]{1,1024}")
-_TO_OURS: Final = str.maketrans("/+", "-_")
-_TO_EWS: Final = str.maketrans("-_", "/+")
 
 
 def our_id(ews_id: str) -> str:
     """Return the form we give out."""
-    return ews_id.translate(_TO_OURS)
+    return ews_id.replace("/", "-").replace("+", "_")
 
 
 def ews_id(object_id: str) -> str:
@@ -29,4 +27,4 @@ def ews_id(object_id: str) -> str:
     """
     if _ID.fullmatch(object_id) is None:
         raise NotFound("There is no such object in this mailbox.")
-    return object_id.translate(_TO_EWS)
+    return object_id.replace("-", "/").replace("_", "+")

@@ -7,6 +7,8 @@ from typing import Final
 from ostiary.adapters.ews.codec.xml_shape import (
     broken,
     change_key,
+    child,
+    children,
     count,
     flag,
     mailbox,
@@ -86,6 +88,7 @@ FLAG_WORDS: Final = {
     FlagStatus.FLAGGED: "Flagged",
     FlagStatus.COMPLETE: "Complete",
 }
+_IMPORTANCE: Final = {each.value: each for each in Importance}
 _FLAGS: Final = {word: flag_status for flag_status, word in FLAG_WORDS.items()}
 
 MAIL_CLASS: Final = "IPF.Note"
@@ -122,25 +125,27 @@ def message_summary(node: Element, *, got: Element | None = None) -> MessageSumm
         node: The item as FindItem (or GetItem) gave it.
         got: The same item from GetItem, where ``node`` lacks :data:`GOT_FIELDS`.
     """
-    rest = node if got is None else got
+    found = children(node)
+    rest = found if got is None else children(got)
+    marked = child(found, "Flag")
     return MessageSummary(
-        id=required_id(node, "ItemId"),
-        folder_id=object_id(node, "ParentFolderId") or "",
-        conversation_id=object_id(node, "ConversationId"),
+        id=required_id(found, "ItemId"),
+        folder_id=object_id(found, "ParentFolderId") or "",
+        conversation_id=object_id(found, "ConversationId"),
         internet_message_id=optional_text(rest, "InternetMessageId"),
-        subject=text(node, "Subject"),
-        sender=mailbox(rest.find(f"{T}From")),
+        subject=text(found, "Subject"),
+        sender=mailbox(child(rest, "From")),
         to=mailboxes(rest, "ToRecipients"),
-        received_at=moment(node, "DateTimeReceived"),
-        sent_at=moment(node, "DateTimeSent"),
-        is_read=flag(node, "IsRead"),
-        is_draft=flag(node, "IsDraft"),
-        has_attachments=flag(node, "HasAttachments"),
-        importance=_importance(text(node, "Importance")),
-        categories=texts(node, "Categories"),
+        received_at=moment(found, "DateTimeReceived"),
+        sent_at=moment(found, "DateTimeSent"),
+        is_read=flag(found, "IsRead"),
+        is_draft=flag(found, "IsDraft"),
+        has_attachments=flag(found, "HasAttachments"),
+        importance=_IMPORTANCE.get(text(found, "Importance").strip().lower(), Importance.NORMAL),
+        categories=texts(found, "Categories"),
         preview=text(rest, "Preview")[:PREVIEW_LIMIT],
-        version=change_key(node, "ItemId"),
-        flag=_FLAGS.get(node.findtext(f"{T}Flag/{T}FlagStatus") or "", FlagStatus.NONE),
+        version=change_key(found, "ItemId"),
+        flag=FlagStatus.NONE if marked is None else _FLAGS.get(text(marked, "FlagStatus"), FlagStatus.NONE),
     )
 
 
@@ -187,10 +192,3 @@ def _headers(node: Element) -> dict[str, tuple[str, ...]]:
         name = header.get("HeaderName") or ""
         headers[name] = (*headers.get(name, ()), header.text or "")
     return headers
-
-
-def _importance(value: str) -> Importance:
-    try:
-        return Importance(value.strip().lower())
-    except ValueError:
-        return Importance.NORMAL

@@ -1,13 +1,34 @@
-"""Reading elements that may hold anything: a surprise becomes one named error, never a crash."""
+"""Reading elements that may hold anything: a surprise becomes one named error, never a crash.
+
+Every function takes an element, or its :func:`children` where many of them are read: to look for each one anew
+would go through the element's children once for every field.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 from ostiary.adapters.ews.ids import our_id
 from ostiary.adapters.ews.soap import Element, T
 from ostiary.core.kernel.errors import ProviderContractBroken
 from ostiary.core.kernel.mail_address import MailAddress
+
+_MAILBOX = f"{T}Mailbox"
+
+Children: TypeAlias = dict[str, Element]
+"""The children of one element by tag."""
+
+
+def children(node: Element) -> Children:
+    """Return the children of an element; the last of those with one tag."""
+    return {str(each.tag): each for each in node}
+
+
+def child(node: Element | Children, name: str) -> Element | None:
+    """Return a child of Microsoft's types namespace; None when absent."""
+    tag = T + name
+    return node.get(tag) if isinstance(node, dict) else node.find(tag)
 
 
 def broken(what: str) -> ProviderContractBroken:
@@ -15,22 +36,23 @@ def broken(what: str) -> ProviderContractBroken:
     return ProviderContractBroken(f"Microsoft gave an answer we do not understand ({what}).")
 
 
-def text(node: Element, name: str) -> str:
+def text(node: Element | Children, name: str) -> str:
     """Return the text of a child; empty when absent."""
-    return node.findtext(f"{T}{name}") or ""
+    found = child(node, name)
+    return "" if found is None else found.text or ""
 
 
-def optional_text(node: Element, name: str) -> str | None:
+def optional_text(node: Element | Children, name: str) -> str | None:
     """Return the text of a child; None when absent or empty."""
-    return node.findtext(f"{T}{name}") or None
+    return text(node, name) or None
 
 
-def flag(node: Element, name: str) -> bool:
+def flag(node: Element | Children, name: str) -> bool:
     """Return a truth value in any of XML Schema's spellings; False when absent."""
     return text(node, name).strip() in ("true", "1")
 
 
-def count(node: Element, name: str) -> int:
+def count(node: Element | Children, name: str) -> int:
     """Return a whole number; 0 when absent."""
     value = text(node, name).strip()
     if not value:
@@ -41,14 +63,14 @@ def count(node: Element, name: str) -> int:
         raise broken(name) from error
 
 
-def object_id(node: Element, name: str) -> str | None:
+def object_id(node: Element | Children, name: str) -> str | None:
     """Return the id in a child such as ``ItemId``, in the form we give out; None when absent."""
-    child = node.find(f"{T}{name}")
-    value = None if child is None else child.get("Id")
+    found = child(node, name)
+    value = None if found is None else found.get("Id")
     return None if not value else our_id(value)
 
 
-def required_id(node: Element, name: str) -> str:
+def required_id(node: Element | Children, name: str) -> str:
     """Return the id in a child that must be there."""
     value = object_id(node, name)
     if value is None:
@@ -56,13 +78,13 @@ def required_id(node: Element, name: str) -> str:
     return value
 
 
-def change_key(node: Element, name: str) -> str:
+def change_key(node: Element | Children, name: str) -> str:
     """Return the change key in a child such as ``ItemId``; empty when absent."""
-    child = node.find(f"{T}{name}")
-    return "" if child is None else child.get("ChangeKey") or ""
+    found = child(node, name)
+    return "" if found is None else found.get("ChangeKey") or ""
 
 
-def moment(node: Element, name: str) -> datetime | None:
+def moment(node: Element | Children, name: str) -> datetime | None:
     """Return a time as aware UTC; None when absent. One without an offset is UTC, as our requests ask."""
     value = text(node, name).strip()
     if not value:
@@ -74,7 +96,7 @@ def moment(node: Element, name: str) -> datetime | None:
         raise broken(name) from error
 
 
-def required_moment(node: Element, name: str) -> datetime:
+def required_moment(node: Element | Children, name: str) -> datetime:
     """Return a time that must be there."""
     at = moment(node, name)
     if at is None:
@@ -82,10 +104,10 @@ def required_moment(node: Element, name: str) -> datetime:
     return at
 
 
-def texts(node: Element, name: str) -> tuple[str, ...]:
+def texts(node: Element | Children, name: str) -> tuple[str, ...]:
     """Return the strings of a child list."""
-    listed = node.find(f"{T}{name}")
-    return () if listed is None else tuple(child.text or "" for child in listed)
+    listed = child(node, name)
+    return () if listed is None else tuple(each.text or "" for each in listed)
 
 
 def mailbox(node: Element | None) -> MailAddress | None:
@@ -94,24 +116,21 @@ def mailbox(node: Element | None) -> MailAddress | None:
     Exchange may give an internal address (``/o=…``) instead of an SMTP one; that one leads nowhere and is left out.
     """
     box = None if node is None else node.find(f"{T}Mailbox")
-    if box is None:
-        return None
-    address, name = text(box, "EmailAddress"), text(box, "Name")
-    if text(box, "RoutingType") not in ("", "SMTP") or "@" not in address:
-        address = ""
-    return MailAddress(address, name) if address or name else None
+    return None if box is None else _person(box)
 
 
-def mailboxes(node: Element, name: str) -> tuple[MailAddress, ...]:
+def mailboxes(node: Element | Children, name: str) -> tuple[MailAddress, ...]:
     """Return the people of a list of ``Mailbox`` elements."""
-    listed = node.find(f"{T}{name}")
+    listed = child(node, name)
     if listed is None:
         return ()
-    people: list[MailAddress] = []
-    for box in listed.iterfind(f"{T}Mailbox"):
-        address, person = text(box, "EmailAddress"), text(box, "Name")
-        if text(box, "RoutingType") not in ("", "SMTP") or "@" not in address:
-            address = ""
-        if address or person:
-            people.append(MailAddress(address, person))
-    return tuple(people)
+    people = (_person(box) for box in listed if box.tag == _MAILBOX)
+    return tuple(person for person in people if person is not None)
+
+
+def _person(box: Element) -> MailAddress | None:
+    inside = children(box)
+    address, name = text(inside, "EmailAddress"), text(inside, "Name")
+    if text(inside, "RoutingType") not in ("", "SMTP") or "@" not in address:
+        address = ""
+    return MailAddress(address, name) if address or name else None
