@@ -24,6 +24,8 @@ from ostiary.core.kernel.clock import SystemClock
 from ostiary.core.kernel.entropy import SystemEntropy
 from ostiary.core.kernel.reach import Duty, declare, instance_wide
 from ostiary.core.kernel.secret import Secret
+from ostiary.core.mail.batches import MOST_MESSAGES
+from ostiary.core.mail.model import Message
 from ostiary.core.mail.ports import MailGateway
 
 
@@ -70,9 +72,24 @@ def _reading(
                 return count
 
     async def bodies() -> int:
+        if order.method == "ews":
+            return await in_batches()
         return await each_of(
             order.message_ids, order.at_once, lambda message_id: mail.get_message(mailbox, message_id)
         )
+
+    async def in_batches() -> int:
+        ids = order.message_ids
+        left = iter([ids[start : start + MOST_MESSAGES] for start in range(0, len(ids), MOST_MESSAGES)])
+
+        async def reader() -> int:
+            count = 0
+            for part in left:
+                outcomes = await mail.get_messages(mailbox, part)
+                count += sum(isinstance(outcome, Message) for outcome in outcomes)
+            return count
+
+        return sum(await asyncio.gather(*(reader() for _ in range(order.at_once))))
 
     async def events() -> int:
         count, cursor = 0, None

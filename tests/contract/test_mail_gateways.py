@@ -8,7 +8,7 @@ import pytest
 
 from ostiary.core.kernel.errors import InvalidRequest, NotFound
 from ostiary.core.mail.filters import MessageFilter
-from ostiary.core.mail.model import Importance, WellKnownFolder
+from ostiary.core.mail.model import BodyForm, Importance, WellKnownFolder
 
 EVERYWHERE = {
     WellKnownFolder.INBOX,
@@ -151,6 +151,38 @@ async def test_plain_text_message_has_text_and_no_html(mailbox: Any, seed: Any) 
     assert message.text.strip() == seed.messages[-2].text
     assert message.html is None
     assert message.attachments == ()
+
+
+async def test_many_messages_come_in_the_order_of_their_ids_as_each_would_alone(
+    mailbox: Any, read_all: Any
+) -> None:
+    listed = await read_all(
+        lambda cursor: mailbox.mail.list_messages(mailbox.access, folder_id="inbox", cursor=cursor, limit=50)
+    )
+    ids = [each.id for each in reversed(listed)]
+
+    messages = await mailbox.mail.get_messages(mailbox.access, ids, body=BodyForm.HTML)
+
+    assert [message.id for message in messages] == ids
+    assert messages[-1] == await mailbox.mail.get_message(mailbox.access, ids[-1], body=BodyForm.HTML)
+    assert messages[0] == await mailbox.mail.get_message(mailbox.access, ids[0], body=BodyForm.HTML)
+
+
+async def test_a_message_that_is_gone_keeps_no_other_of_many_back(mailbox: Any) -> None:
+    page = await mailbox.mail.list_messages(mailbox.access, folder_id="inbox", limit=2)
+    first, second = (each.id for each in page.items)
+
+    outcomes = await mailbox.mail.get_messages(mailbox.access, [first, "gone", "no such id", second, first])
+
+    assert [getattr(each, "id", type(each)) for each in outcomes] == [
+        first,
+        NotFound,
+        NotFound,
+        second,
+        first,
+    ]
+    assert [type(each) for each in await mailbox.mail.get_messages(mailbox.access, ["gone"])] == [NotFound]
+    assert await mailbox.mail.get_messages(mailbox.access, []) == ()
 
 
 async def test_draft_is_a_draft(mailbox: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,16 +14,25 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from ostiary.adapters.ews.errors import AnswerTooLarge
 from ostiary.adapters.ews.mail import EWSMailGateway
 from ostiary.adapters.ews.session import EWSSession
 from ostiary.adapters.graph.client import GraphClient
 from ostiary.adapters.graph.mail import GraphMailGateway
 from ostiary.adapters.http_session import create_session
 from ostiary.core.connections.model import MailboxAccess
-from ostiary.core.kernel.errors import OstiaryError, ProviderContractBroken, TemporarilyUnavailable
+from ostiary.core.kernel.errors import (
+    NotFound,
+    OstiaryError,
+    ProviderContractBroken,
+    TemporarilyUnavailable,
+    Throttled,
+)
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.mail.attachments import NewAttachment
+from ostiary.core.mail.errors import BatchFull
 from ostiary.core.mail.filters import MessageFilter
+from ostiary.core.mail.model import Message
 
 from .colleagues import pieces, read
 
@@ -325,3 +335,117 @@ async def test_fault_on_the_way_is_a_named_error_and_passes(
         with pytest.raises(OstiaryError) as failed:
             await call()
         assert isinstance(failed.value, (TemporarilyUnavailable, ProviderContractBroken)), failed.value
+
+
+# -- many messages at once -----------------------------------------------------------------------------------------
+
+
+def got(*messages: str) -> str:
+    return soap(
+        f"<m:GetItemResponse><m:ResponseMessages>{''.join(messages)}</m:ResponseMessages></m:GetItemResponse>"
+    )
+
+
+def item(item_id: str) -> str:
+    return (
+        '<m:GetItemResponseMessage ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode><m:Items>'
+        f'<t:Message><t:ItemId Id="{item_id}"/><t:Body BodyType="Text">Hello</t:Body></t:Message></m:Items>'
+        "</m:GetItemResponseMessage>"
+    )
+
+
+def refusal(code: str) -> str:
+    return (
+        f'<m:GetItemResponseMessage ResponseClass="Error"><m:ResponseCode>{code}</m:ResponseCode><m:Items/>'
+        "</m:GetItemResponseMessage>"
+    )
+
+
+def asked_ids(body: str) -> list[str]:
+    return re.findall(r'<t:ItemId Id="([^"]+)"/>', body)
+
+
+@pytest.fixture
+def small_answers(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Answers above 4 kB are too large."""
+    monkeypatch.setattr("ostiary.adapters.ews.session.MOST_ANSWER_BYTES", 4096)
+    return 4096
+
+
+async def test_answer_too_large_is_asked_again_in_halves_until_it_fits(small_answers: int) -> None:
+    asked: list[int] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        ids = asked_ids(await request.text())
+        asked.append(len(ids))
+        return web.Response(
+            text=got(*(item(each) + "<!--" + "x" * 1200 + "-->" for each in ids)), content_type="text/xml"
+        )
+
+    async with serving(answer) as (url, _), ews_at(url) as mail:
+        outcomes = await mail.get_messages(ACCESS, ["AAa", "AAb", "AAc", "AAd"])
+
+    assert [getattr(each, "id", None) for each in outcomes] == ["AAa", "AAb", "AAc", "AAd"]
+    assert asked == [4, 2, 2]
+
+
+async def test_answers_that_never_fit_are_given_up_after_a_few(small_answers: int) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.Response(text="<a>" + "x" * 2 * small_answers, content_type="text/xml")
+
+    async with serving(answer) as (url, asked), ews_at(url) as mail:
+        outcomes = await mail.get_messages(ACCESS, [f"AA{number:02}" for number in range(50)])
+
+    assert {type(each) for each in outcomes} <= {BatchFull, AnswerTooLarge}
+    assert len(asked) < 12
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [got(item("AAa")), got(item("AAa"), item("AAb"), item("AAc")), got(), soap("<m:FindItemResponse/>")],
+    ids=["too few", "too many", "none", "another question"],
+)
+async def test_answers_that_fit_no_id_are_taken_for_none(answer: str) -> None:
+    async with serving(xml_answer(answer)) as (url, _), ews_at(url) as mail:
+        outcomes = await mail.get_messages(ACCESS, ["AAa", "AAb"])
+
+    assert [type(each) for each in outcomes] == [ProviderContractBroken] * 2
+
+
+async def test_one_message_that_is_not_understood_spoils_no_other() -> None:
+    nonsense = item("AAb").replace("<t:Message>", "<t:Message><t:DateTimeSent>soon</t:DateTimeSent>")
+    parts = got(item("AAa"), nonsense, refusal("ErrorItemNotFound"), item("AAd"))
+    async with serving(xml_answer(parts)) as (url, _), ews_at(url) as mail:
+        outcomes = await mail.get_messages(ACCESS, ["AAa", "AAb", "AAc", "AAd"])
+
+    kinds = [type(each) for each in outcomes]
+    assert kinds == [Message, ProviderContractBroken, NotFound, Message]
+
+
+async def test_exchange_that_stops_on_the_way_leaves_what_it_gave() -> None:
+    parts = got(item("AAa"), refusal("ErrorServerBusy"), refusal("ErrorBatchProcessingStopped"))
+    async with serving(xml_answer(parts)) as (url, _), ews_at(url) as mail:
+        outcomes = await mail.get_messages(ACCESS, ["AAa", "AAb", "AAc"])
+
+    assert [type(each) for each in outcomes] == [Message, Throttled, Throttled]
+
+
+async def test_graph_that_slows_down_on_the_way_is_asked_no_more() -> None:
+    count = 0
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        nonlocal count
+        count += 1
+        if count > 6:
+            return web.json_response(
+                {"error": {"code": "TooManyRequests"}}, status=429, headers={"Retry-After": "17"}
+            )
+        return web.json_response({"id": request.path.rpartition("/")[2]})
+
+    async with serving(answer) as (url, asked), graph_at(url) as mail:
+        outcomes = await mail.get_messages(ACCESS, [f"AA{number:02}" for number in range(50)])
+
+    assert sum(isinstance(each, Message) for each in outcomes) == 6
+    refused = [each for each in outcomes if isinstance(each, Throttled)]
+    assert (len(refused), {each.retry_after_seconds for each in refused}) == (44, {17.0})
+    assert len(asked) <= 6 + 4

@@ -82,6 +82,7 @@ VALUES: dict[str, Any] = {
     "send_at": MOMENT,
     "repeat": Repeat(pattern="weekly", days=("tuesday",), count=10),
     "content": b"one,two",
+    "message_ids": ["x1", "x2"],
     "html": None,
     "types": ["message.created"],
     "states": ["dead"],

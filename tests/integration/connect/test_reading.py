@@ -56,6 +56,8 @@ async def test_a_connected_mailbox_is_read_by_the_api(
         f"{path}/messages", params={"folder": "inbox", "limit": "5", "cursor": messages["next_cursor"]}
     )
     whole = await api.get(f"{path}/messages/{messages['items'][0]['id']}")
+    ids = [each["id"] for each in messages["items"]]
+    many = await api.post(f"{path}/messages/batch-get", json={"ids": [*ids, "gone"]})
     calendars = (await api.get(f"{path}/calendars")).json()["items"]
     events = (await api.get(f"{path}/events", params=WINDOW)).json()["items"]
 
@@ -66,6 +68,11 @@ async def test_a_connected_mailbox_is_read_by_the_api(
     assert whole.json()["subject"] == messages["items"][0]["subject"]
     assert whole.json()["text"] or whole.json()["html"]
     assert [calendar["is_default"] for calendar in calendars].count(True) == 1
+    items = many.json()["items"]
+    assert [each["id"] for each in items] == [*ids, "gone"]
+    assert items[0] == {"id": ids[0], "message": whole.json(), "error": None}
+    assert items[-1]["message"] is None
+    assert items[-1]["error"]["code"] == "not_found"
     assert len(events) >= 3
     assert events == sorted(events, key=lambda event: event["starts_at"])
     assert {event["kind"] for event in events} & {"occurrence", "exception"}
@@ -173,6 +180,11 @@ async def test_a_connected_mailbox_is_read_by_command(
     assert (code, listed["ok"], len(listed["messages"])) == (0, True, 3)
     assert listed["messages"][0]["received_at"].endswith("Z")
     message = listed["messages"][0]
+
+    code, out, _ = await ostiary("mail", "list", connection.address, "--limit", "3", "--whole", "--json")
+    whole = json.loads(out)["messages"]
+    assert [each["id"] for each in whole] == [each["id"] for each in listed["messages"]]
+    assert all(each["text"] or each["html"] for each in whole)
 
     code, out, err = await ostiary("mail", "list", connection.reference, "--limit", "3", "--org", "hv")
     assert code == 0

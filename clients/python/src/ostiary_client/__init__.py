@@ -40,7 +40,7 @@ from ostiary_client.errors import (
 from ostiary_client.models.calendar import Event, Invitee, Repeat
 from ostiary_client.models.changes import Change
 from ostiary_client.models.connections import Connection
-from ostiary_client.models.mail import Address, Message, MessageSummary
+from ostiary_client.models.mail import Address, Message, MessageSummary, NotRead, ReadMessage
 from ostiary_client.webhooks import WebhookMessage, WebhookRejected
 
 __all__ = [
@@ -66,12 +66,14 @@ __all__ = [
     "NoAnswer",
     "NotFound",
     "NotOverThisMethod",
+    "NotRead",
     "Ostiary",
     "OstiaryError",
     "OutcomeUnknown",
     "Page",
     "PermissionDenied",
     "RateLimited",
+    "ReadMessage",
     "ReauthorizationRequired",
     "Repeat",
     "Retries",

@@ -130,6 +130,10 @@ _MISSING: Final = "There is no such object in this mailbox."
 _DOWN: Final = "Microsoft isn’t answering properly."
 
 
+class AnswerTooLarge(ProviderContractBroken):
+    """The answer holds more than we take at once: ask for less, if that can be."""
+
+
 def translate(
     status: int,
     code: str | None,

@@ -25,6 +25,7 @@ EWS_MAIL_CAPABILITIES: Final = MailCapabilities(
     sent_message_id=False,
     mark_read_without_receipt=True,
     if_match_on_delete=False,
+    many_messages_in_one_call=True,
 )
 """Source: ews.md §4, §6, §10."""
 

@@ -13,6 +13,7 @@ from ostiary.adapters.ews.codec.xml_shape import object_id, required_id, text
 from ostiary.adapters.ews.mail_attachments import content_stream
 from ostiary.adapters.ews.mail_folders import ROOT, EWSFolders
 from ostiary.adapters.ews.mail_search import EWSSearch
+from ostiary.adapters.ews.message_batch import BODY_TYPES, read_batch
 from ostiary.adapters.ews.offsets import next_offset, start_offset
 from ostiary.adapters.ews.operations import find_folder, find_item, get_item
 from ostiary.adapters.ews.response_code import only_message, response_messages
@@ -22,12 +23,12 @@ from ostiary.core.connections.model import MailboxAccess
 from ostiary.core.kernel.errors import NotFound, OstiaryError
 from ostiary.core.kernel.page import Page
 from ostiary.core.mail.attachments import ByteStream
+from ostiary.core.mail.batches import MessageOutcome
 from ostiary.core.mail.filters import EVERYTHING, MessageFilter
 from ostiary.core.mail.model import BodyForm, MailFolder, Message, MessageSummary
 
 BATCH_SIZE: Final = 100
 """Items in one GetItem. Without bodies an item is about 1 kB."""
-_BODY_TYPES: Final = {BodyForm.STORED: "Best", BodyForm.TEXT: "Text", BodyForm.HTML: "HTML"}
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -118,8 +119,17 @@ class EWSMailReader:
 
         Source: EWS GetItem operation.
         """
-        fields, body_type = codec.MESSAGE_FIELDS, _BODY_TYPES[body]
+        fields, body_type = codec.MESSAGE_FIELDS, BODY_TYPES[body]
         return codec.message(await self._get(mailbox, message_id, fields=fields, body_type=body_type))
+
+    async def get_messages(
+        self, mailbox: MailboxAccess, message_ids: Sequence[str], *, body: BodyForm = BodyForm.STORED
+    ) -> tuple[MessageOutcome, ...]:
+        """Up to 50 messages in one call, fewer where they are very long.
+
+        Source: EWS GetItem operation.
+        """
+        return await read_batch(self._session, mailbox, message_ids, body_type=BODY_TYPES[body])
 
     @asynccontextmanager
     async def open_mime(self, mailbox: MailboxAccess, message_id: str) -> AsyncGenerator[ByteStream]:

@@ -10,7 +10,7 @@ from typing import Final
 
 import aiohttp
 
-from ostiary.adapters.ews.errors import translate
+from ostiary.adapters.ews.errors import AnswerTooLarge, translate
 from ostiary.adapters.ews.response_code import fault_code, message_values
 from ostiary.adapters.ews.soap import MOST_ANSWER_BYTES, Element, M, S, envelope, parse_body
 from ostiary.adapters.http_session import payload_of
@@ -199,7 +199,7 @@ async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
     async for part in response.content.iter_any():
         size += len(part)
         if size > MOST_ANSWER_BYTES:
-            raise ProviderContractBroken("Microsoft gave an answer larger than we take.")
+            raise AnswerTooLarge("Microsoft gave an answer larger than we take.")
         parts.append(part)
     return b"".join(parts)
 

@@ -23,6 +23,7 @@ GRAPH_MAIL_CAPABILITIES: Final = MailCapabilities(
     sent_message_id=True,
     mark_read_without_receipt=False,
     if_match_on_delete=True,
+    many_messages_in_one_call=False,
 )
 """Source: graph.md §1, §3, §4, §7, §10."""
 

@@ -12,10 +12,11 @@ from typing import Final
 from ostiary.adapters.memory.mail_drafts import answer_of, draft_of, with_content
 from ostiary.adapters.memory.paging import page_of
 from ostiary.core.connections.model import MailboxAccess
-from ostiary.core.kernel.errors import InvalidRequest, MailboxMissing, NotFound, VersionChanged
+from ostiary.core.kernel.errors import InvalidRequest, MailboxMissing, NotFound, OstiaryError, VersionChanged
 from ostiary.core.kernel.mail_address import MailAddress
 from ostiary.core.kernel.page import Page
 from ostiary.core.mail.attachments import MOST_ATTACHMENT_BYTES, ByteStream, NewAttachment, exactly
+from ostiary.core.mail.batches import MessageBatch, MessageOutcome
 from ostiary.core.mail.capabilities import MailCapabilities, SearchOrder
 from ostiary.core.mail.drafts import (
     Answering,
@@ -49,6 +50,7 @@ _CAPABILITIES: Final = MailCapabilities(
     sent_message_id=True,
     mark_read_without_receipt=True,
     if_match_on_delete=True,
+    many_messages_in_one_call=True,
 )
 _NO_OBJECT: Final = "There is no such object in this mailbox."
 
@@ -146,6 +148,17 @@ class MemoryMailGateway:
         if body is BodyForm.HTML and message.text is not None:
             return replace(message, html=message.text, text=None)
         return message
+
+    async def get_messages(
+        self, mailbox: MailboxAccess, message_ids: Sequence[str], *, body: BodyForm = BodyForm.STORED
+    ) -> tuple[MessageOutcome, ...]:
+        batch = MessageBatch(len(message_ids))
+        for position, message_id in enumerate(message_ids):
+            try:
+                batch.note(position, await self.get_message(mailbox, message_id, body=body))
+            except OstiaryError as error:
+                batch.note(position, error)
+        return batch.outcomes()
 
     @asynccontextmanager
     async def open_mime(self, mailbox: MailboxAccess, message_id: str) -> AsyncGenerator[ByteStream]:

@@ -138,8 +138,11 @@ class BulkReads:
         self._alarmed = alarmed
         self._local = _Local()
 
-    async def count(self, key_id: str, *, name: str) -> None:
-        """Count one call that reads a mailbox, before it reads.
+    async def count(self, key_id: str, *, name: str, reads: int = 1) -> None:
+        """Count a call that reads a mailbox, before it reads.
+
+        Args:
+            reads: How many messages it gets whole, where they are more than one.
 
         Raises:
             RateLimited: The key, or the instance, is over its ceiling for this hour.
@@ -147,7 +150,7 @@ class BulkReads:
         now = self._clock.now()
         self._require_going(key_id, now)
         pending = self._local.pending.setdefault(key_id, _Pending())
-        pending.reads += 1
+        pending.reads += reads
         pending.name = name
         pending.since = pending.since or now
         if pending.reads >= BATCH or now - pending.since >= FLUSH_AFTER:

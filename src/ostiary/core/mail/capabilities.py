@@ -37,3 +37,5 @@ class MailCapabilities:
     """Whether marking as read can keep a read receipt from being sent."""
     if_match_on_delete: bool
     """Whether a delete can be made to depend on the message's version."""
+    many_messages_in_one_call: bool
+    """Whether many whole messages cost one call to Microsoft, or one for each."""

@@ -23,6 +23,12 @@ class SendingRefused(PermissionDenied):
     code = "sending_refused"
 
 
+class BatchFull(InvalidRequest):
+    """There was no room for this message in one answer: ask for it again, with fewer others."""
+
+    code = "batch_full"
+
+
 class NotADraft(Conflict):
     """The message was sent or received already, so its content can no longer change."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -11,6 +11,7 @@ from ostiary.core.connections.model import MailboxAccess
 from ostiary.core.connections.ports import ConnectionTransaction
 from ostiary.core.kernel.page import Page
 from ostiary.core.mail.attachments import ByteStream, NewAttachment
+from ostiary.core.mail.batches import MessageOutcome
 from ostiary.core.mail.capabilities import MailCapabilities
 from ostiary.core.mail.drafts import Answering, MessageChanges, MessageContent, Posting, StampedMessage
 from ostiary.core.mail.filters import EVERYTHING, MessageFilter
@@ -68,6 +69,20 @@ class MailReader(Protocol):
         self, mailbox: MailboxAccess, message_id: str, *, body: BodyForm = BodyForm.STORED
     ) -> Message:
         """One whole message with its attachments' names."""
+        ...
+
+    async def get_messages(
+        self, mailbox: MailboxAccess, message_ids: Sequence[str], *, body: BodyForm = BodyForm.STORED
+    ) -> tuple[MessageOutcome, ...]:
+        """Many whole messages, in the order of their ids, each as :meth:`get_message` gives it.
+
+        Where one cannot be read its error stands in its place: NotFound for one that is gone, BatchFull for one
+        that would make the answer longer than ``batches.MOST_CHARACTERS``. When Microsoft slows us or goes away
+        on the way, what was read is kept, and the rest gets that error.
+
+        Raises:
+            OstiaryError: The mailbox cannot be read at all, or not one message could.
+        """
         ...
 
     def open_mime(self, mailbox: MailboxAccess, message_id: str) -> AbstractAsyncContextManager[ByteStream]:

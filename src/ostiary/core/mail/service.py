@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
 from ostiary.core.connections.mailboxes import Mailboxes, Part
 from ostiary.core.kernel.access_method import AccessMethod
-from ostiary.core.kernel.errors import Conflict
+from ostiary.core.kernel.errors import Conflict, InvalidRequest
 from ostiary.core.kernel.page import Page
 from ostiary.core.mail.attachments import ByteStream
+from ostiary.core.mail.batches import MOST_MESSAGES, MessageOutcome
 from ostiary.core.mail.capabilities import MailCapabilities
 from ostiary.core.mail.filters import EVERYTHING, MessageFilter
 from ostiary.core.mail.folder_tree import read_tree
@@ -100,6 +101,24 @@ class MailService:
         """Return one whole message."""
         async with self._mailboxes.use(connection_id, Part.MAIL, organization_id=organization_id) as mailbox:
             return await self._gateways[mailbox.method].get_message(mailbox.access, message_id, body=body)
+
+    async def get_messages(
+        self,
+        connection_id: str,
+        message_ids: Sequence[str],
+        *,
+        organization_id: str | None,
+        body: BodyForm = BodyForm.STORED,
+    ) -> tuple[MessageOutcome, ...]:
+        """Return many whole messages in the order of their ids; the error of one stands in its place.
+
+        Raises:
+            InvalidRequest: More than :data:`batches.MOST_MESSAGES`.
+        """
+        if len(message_ids) > MOST_MESSAGES:
+            raise InvalidRequest(f"At most {MOST_MESSAGES} messages at once.", field="ids")
+        async with self._mailboxes.use(connection_id, Part.MAIL, organization_id=organization_id) as mailbox:
+            return await self._gateways[mailbox.method].get_messages(mailbox.access, message_ids, body=body)
 
     async def get_safe_html(
         self, connection_id: str, message_id: str, *, organization_id: str | None

@@ -61,6 +61,13 @@ class MailCapabilitiesShape(AnswerShape):
             "change in between goes unnoticed."
         ),
     ]
+    many_messages_in_one_call: Annotated[
+        bool,
+        Field(
+            description="Whether `messages/batch-get` costs one call to Microsoft, or one for each message; "
+            "`Throttled` comes by calls."
+        ),
+    ]
 
 
 class CapabilitiesShape(AnswerShape):
@@ -84,6 +91,7 @@ class CapabilitiesShape(AnswerShape):
                         "sent_message_id": True,
                         "mark_read_without_receipt": False,
                         "if_match_on_delete": True,
+                        "many_messages_in_one_call": False,
                     },
                     "calendar": {
                         "stable_event_ids": True,

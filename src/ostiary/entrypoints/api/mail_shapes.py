@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 from pydantic import AwareDatetime, ConfigDict, Field, StrictBool
 
 from ostiary.core.kernel.mail_address import MailAddress
+from ostiary.core.mail.batches import MOST_MESSAGES
 from ostiary.core.mail.drafts import (
     MOST_RECIPIENTS,
     Answering,
@@ -15,7 +16,7 @@ from ostiary.core.mail.drafts import (
     MessageChanges,
     MessageContent,
 )
-from ostiary.core.mail.model import FlagStatus, Importance, WellKnownFolder
+from ostiary.core.mail.model import BodyForm, FlagStatus, Importance, WellKnownFolder
 from ostiary.core.mail.sends import Delivery
 from ostiary.entrypoints.api.shapes import AnswerShape, Line, ObjectId, RequestShape
 
@@ -173,6 +174,97 @@ class MessageShape(MessageSummaryShape):
     headers: Annotated[
         Mapping[str, list[str]], Field(description="Internet headers; empty for mail never sent.")
     ]
+
+
+_ID_EXAMPLES: Final = ("AAkALgAAAAAAHYQDEapmEc2byACqAC-EWg0A", "AAkALgAAAAAAHYQDEapmEc2byACqAC-EWg0B")
+_READ_EXAMPLES: Final[list[dict[str, Any]]] = [
+    {
+        "id": _ID_EXAMPLES[0],
+        "message": {
+            **_SUMMARY_EXAMPLE,
+            "cc": [],
+            "bcc": [],
+            "reply_to": [],
+            "text": "Hello Tom, the figures for the quarter are attached.",
+            "html": None,
+            "attachments": [_ATTACHMENT_EXAMPLE],
+            "headers": {},
+        },
+        "error": None,
+    },
+    {
+        "id": _ID_EXAMPLES[1],
+        "message": None,
+        "error": {
+            "code": "not_found",
+            "detail": "There is no such object in this mailbox.",
+            "reason": None,
+            "retry_after_seconds": None,
+        },
+    },
+]
+
+
+class ManyMessages(RequestShape):
+    """Which messages, and in which form."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        str_strip_whitespace=True,
+        json_schema_extra={"examples": [{"ids": list(_ID_EXAMPLES), "body": "text"}]},
+    )
+
+    ids: Annotated[
+        list[ObjectId],
+        Field(
+            min_length=1, max_length=MOST_MESSAGES, description="Of messages of this mailbox, from anywhere."
+        ),
+    ]
+    body: Annotated[
+        BodyForm, Field(description="As they were written, or converted by Microsoft to text or HTML.")
+    ] = BodyForm.STORED
+
+
+class NotReadShape(AnswerShape):
+    """Why one message could not be read; the same words as in `Problem`."""
+
+    model_config = ConfigDict(
+        from_attributes=True, frozen=True, json_schema_extra={"examples": [_READ_EXAMPLES[1]["error"]]}
+    )
+
+    code: Annotated[
+        str,
+        Field(
+            description="`not_found`: gone. `batch_full`: ask again with fewer ids. `throttled`, "
+            "`temporarily_unavailable`: ask again later. Else Microsoft gives this one in no form that we take."
+        ),
+    ]
+    detail: Annotated[str, Field(description="What happened, for people; may change.")]
+    reason: Annotated[str | None, Field(description="Reason id: `ostiary explain {reason}`.")]
+    retry_after_seconds: Annotated[int | None, Field(description="How long Microsoft asks us to wait.")]
+
+
+class ReadShape(AnswerShape):
+    """One message of many, or why it could not be read."""
+
+    model_config = ConfigDict(
+        from_attributes=True, frozen=True, json_schema_extra={"examples": [*_READ_EXAMPLES]}
+    )
+
+    id: Annotated[str, Field(description="The id that was asked for.")]
+    message: Annotated[MessageShape | None, Field(description="Null where there is an `error`.")]
+    error: Annotated[NotReadShape | None, Field(description="Null where there is a `message`.")]
+
+
+class ReadManyShape(AnswerShape):
+    """Many messages."""
+
+    model_config = ConfigDict(
+        from_attributes=True, frozen=True, json_schema_extra={"examples": [{"items": [*_READ_EXAMPLES]}]}
+    )
+
+    items: Annotated[list[ReadShape], Field(description="One for each id, in the order of the ids.")]
 
 
 class FolderNodeShape(FolderShape):

@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from ostiary.core.connections.model import Connection
+from ostiary.core.kernel.errors import InvalidRequest, NotFound
 from ostiary.core.kernel.mail_address import MailAddress
 from ostiary.core.kernel.page import Page
+from ostiary.core.mail.batches import MOST_MESSAGES
+from ostiary.core.mail.errors import BatchFull
 from ostiary.core.mail.filters import MessageFilter
 from ostiary.core.mail.model import MailFolder, Message, MessageSummary
 from ostiary.entrypoints.cli import mail_files, mail_sending
@@ -92,6 +96,9 @@ def list_messages(
     unread: Annotated[bool, typer.Option("--unread", help="Only what nobody has read.")] = False,
     limit: Annotated[int, typer.Option(help="Most messages shown.", min=1, max=200)] = 20,
     cursor: Annotated[str | None, typer.Option(help="Go on where the last list ended.")] = None,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="With bodies, headers and attachments' names; only with --json.")
+    ] = False,
     organization: OptionalOrganization = None,
     as_json: JSONOption = False,
 ) -> None:
@@ -102,8 +109,11 @@ def list_messages(
         ostiary mail list tom.ellis@harbourvale.example --unread
 
         ostiary mail list CO-9D1M-7VHE --folder sent --json
-    """
 
+        ostiary mail list CO-9D1M-7VHE --limit 50 --whole --json
+    """
+    if whole and not as_json:
+        raise InvalidRequest("--whole goes together with --json.", field="whole")
     _list(
         connection,
         organization,
@@ -112,6 +122,7 @@ def list_messages(
         cursor=cursor,
         limit=limit,
         where=MessageFilter(unread_only=unread),
+        whole=whole,
     )
 
 
@@ -163,10 +174,11 @@ def _list(
     cursor: str | None,
     limit: int,
     where: MessageFilter,
+    whole: bool = False,
 ) -> None:
     async def use(services: Services) -> Page[MessageSummary]:
         found = await find_connection(services, connection, organization=organization)
-        return await services.mail.list_messages(
+        page = await services.mail.list_messages(
             found.id,
             organization_id=found.organization_id,
             folder_id=folder_id,
@@ -174,6 +186,7 @@ def _list(
             limit=limit,
             where=where,
         )
+        return await _whole(services, found, page) if whole else page
 
     page = run_with_services(use, as_json=as_json)
     if as_json:
@@ -228,6 +241,28 @@ def show_message(
             print(f"{label:<9} {one_line(words)}")
     print()
     print(many_lines(shown.text) if shown.text is not None else text_of_html(shown.html or ""))
+
+
+async def _whole(
+    services: Services, connection: Connection, page: Page[MessageSummary]
+) -> Page[MessageSummary]:
+    """Return the page with its messages whole; what went away since it was listed is left out."""
+    ids = [each.id for each in page.items]
+    messages: dict[str, MessageSummary] = {}
+    while ids:
+        part, ids = ids[:MOST_MESSAGES], ids[MOST_MESSAGES:]
+        outcomes = await services.mail.get_messages(
+            connection.id, part, organization_id=connection.organization_id
+        )
+        for message_id, outcome in zip(part, outcomes, strict=True):
+            if isinstance(outcome, Message):
+                messages[message_id] = outcome
+            elif isinstance(outcome, BatchFull):
+                ids.append(message_id)
+            elif not isinstance(outcome, NotFound):
+                raise outcome
+    in_order = (messages[each.id] for each in page.items if each.id in messages)
+    return Page(tuple(in_order), page.next_cursor)
 
 
 def _heading(message: Message) -> list[tuple[str, str]]:

@@ -35,6 +35,7 @@ from ostiary_client.models.mail import (
     Importance,
     Message,
     MessageSummary,
+    ReadMessage,
     SafeHTML,
     Sent,
 )
@@ -122,6 +123,18 @@ class Mail(Noun[D]):
         """Return one whole message: body, headers and what is attached."""
         path = path_of("connections", connection_id, "messages", message_id)
         return read(path, one_tagged(Message), body=body)
+
+    @operation
+    def get_many(
+        self, connection_id: str, message_ids: Sequence[str], *, body: BodyForm = "stored"
+    ) -> Call[tuple[ReadMessage, ...]]:
+        """Return up to 50 whole messages in the order of their ids; where one cannot be read, its error.
+
+        Much quicker than one by one, above all over EWS.
+        """
+        path = path_of("connections", connection_id, "messages", "batch-get")
+        wanted = {"ids": list(message_ids), "body": body}
+        return Call("POST", path, items_of(ReadMessage), body=wanted, is_repeatable=True)
 
     @operation
     def thread(self, connection_id: str, message_id: str) -> Call[tuple[MessageSummary, ...]]:

@@ -138,6 +138,7 @@ class MailCapabilities:
     sent_message_id: bool
     mark_read_without_receipt: bool
     if_match_on_delete: bool
+    many_messages_in_one_call: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

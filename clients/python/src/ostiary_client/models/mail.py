@@ -98,6 +98,28 @@ class Message(MessageSummary):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotRead:
+    """Why one message of many could not be read."""
+
+    code: str
+    """``not_found``: it is gone; ``batch_full``: ask again with fewer; ``throttled``, ``temporarily_unavailable``:
+    ask again later."""
+    detail: str
+    reason: str | None
+    retry_after_seconds: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadMessage:
+    """One message of many: the message, or why it could not be read."""
+
+    id: str
+    """The id that was asked for."""
+    message: Message | None
+    error: NotRead | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SafeHTML:
     """A body that is safe to show in a sandboxed frame."""
 
