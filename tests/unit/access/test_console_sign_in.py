@@ -337,3 +337,65 @@ async def test_fresh_sign_in_makes_microsoft_ask_again(access: AccessService) ->
     assert "prompt=select_account" in usual.url
     assert "prompt=login" in fresh.url
     assert "offline_access" not in fresh.url
+
+
+async def test_a_link_that_was_used_meanwhile_lets_nobody_in(
+    access: AccessService,
+    microsoft: MemoryAuthorizationServer,
+    visitor: Actor,
+    link: Secret,
+    dana: MemoryPerson,
+    sign_in: SignIn,
+) -> None:
+    from ostiary.core.signin.returns import parse_return
+
+    late = await access.console.begin(browser_secret=BROWSER, next_path=None, link_secret=link)
+    await sign_in(dana, link=link)
+    with pytest.raises(PermissionDenied) as refused:
+        await access.console.finish(
+            parse_return(microsoft.sign_in(late.url, dana)),
+            registration_id="main",
+            browser_secret=BROWSER,
+            replaces=None,
+            actor=visitor,
+        )
+    assert refused.value.reason == "link_expired"
+
+
+async def test_an_admin_comes_from_the_directory_that_the_organization_expects(
+    sign_in: SignIn,
+    link: Secret,
+    dana: MemoryPerson,
+    member: Member,
+    access: AccessService,
+    transactions: SQLTransactions,
+) -> None:
+    async def expect(tenant_id: str) -> None:
+        async with transactions() as transaction:
+            organization = await transaction.organizations.get(member.organization_id)
+            await transaction.organizations.save(replace(organization, expected_tenant_id=tenant_id))
+
+    await expect("5e7b91c4-d02f-4a83-b6e9-84c3f1a7d205")
+    with pytest.raises(PermissionDenied) as refused:
+        await sign_in(dana, link=link)
+    assert refused.value.reason == "wrong_tenant"
+    assert await access.find_link(link) is not None, "the right account may still use it"
+    await expect(dana.tenant_id.upper())
+    assert (await sign_in(dana, link=link)).session.subject_id == member.id
+
+
+async def test_a_link_does_not_move_somebody_to_another_account(
+    sign_in: SignIn, link: Secret, dana: MemoryPerson, member: Member, access: AccessService, operator: Actor
+) -> None:
+    await sign_in(dana, link=link)
+    _, second = await access.create_admin_link(
+        organization_id=member.organization_id, member_id=member.id, actor=operator
+    )
+    for other in (
+        replace(dana, object_id="00000000-0000-4000-8000-000000000001"),
+        replace(dana, tenant_id="5e7b91c4-d02f-4a83-b6e9-84c3f1a7d205"),
+    ):
+        with pytest.raises(PermissionDenied) as refused:
+            await sign_in(other, link=second)
+        assert refused.value.reason == "account_mismatch"
+    assert (await sign_in(dana, link=second)).session.subject_id == member.id

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ostiary.core.access.keys import MOST_NETWORKS
 from ostiary.core.access.model import API_PERMISSIONS, Permission
 from ostiary.core.access.service import AccessService
 from ostiary.core.audit.model import Actor
@@ -175,3 +176,28 @@ async def test_the_text_of_no_key_is_in_the_database(
         assert middle not in records
     assert isinstance(new_text, Secret)
     assert new.id in records
+
+
+async def test_what_is_not_there_cannot_be_revoked(access: AccessService, operator: Actor) -> None:
+    with pytest.raises(NotFound):
+        await access.revoke_api_key("key_nobody_made", actor=operator)
+
+
+async def test_a_key_has_a_few_networks_at_most_and_each_once(access: AccessService, operator: Actor) -> None:
+    many = [f"192.0.2.{number}" for number in range(MOST_NETWORKS)]
+    key, _ = await access.create_api_key(name="a", permissions=READ, networks=many, actor=operator)
+    assert key.networks == tuple(f"{address}/32" for address in many)
+    with pytest.raises(InvalidRequest) as refused:
+        await access.create_api_key(
+            name="b", permissions=READ, networks=[*many, "198.51.100.1"], actor=operator
+        )
+    assert refused.value.field == "networks"
+    twice, _ = await access.create_api_key(
+        name="c", permissions=READ, networks=[" 192.0.2.7/24", "192.0.2.9/24"], actor=operator
+    )
+    assert twice.networks == ("192.0.2.0/24",)
+
+
+def test_a_short_key_for_hashes_stops_the_start(make_access: Callable[..., AccessService]) -> None:
+    with pytest.raises(ValueError, match="too short"):
+        make_access(api_key_hash_key=b"h" * 31)

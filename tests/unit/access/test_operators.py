@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import pytest
 
 from ostiary.adapters.memory.authorization_server import MemoryAuthorizationServer, MemoryPerson
@@ -11,6 +14,9 @@ from ostiary.core.kernel.errors import Conflict, InvalidRequest, NotFound, Permi
 from ostiary.core.kernel.secret import Secret
 
 from .test_step_up import walk
+
+if TYPE_CHECKING:
+    from ostiary.adapters.sql.unit_of_work import SQLTransactions
 
 SAM = MemoryPerson("11111111-2222-4333-8444-555555555555", "sam-object", "sam@larkspur.example", "Sam")
 
@@ -72,3 +78,31 @@ async def test_signing_out_everywhere_leaves_the_door_open(
     with pytest.raises(NotFound):
         await access.operators.end_sessions(found.id, actor=operator)
     assert await access.create_operator_link(name="Vik", actor=operator)
+
+
+async def test_switching_off_or_on_what_is_so_already_is_no_act(
+    access: AccessService, operator: Actor, vik: Secret, transactions: SQLTransactions
+) -> None:
+    await access.create_operator_link(name="Sam", actor=operator)
+    sam = await access.operators.resolve("Sam")
+    assert await access.operators.enable(sam.id, actor=operator) == sam
+    off = await access.operators.disable(sam.id, actor=operator)
+    assert await access.operators.disable(sam.id, actor=operator) == off
+    await access.operators.enable(sam.id, actor=operator)
+    async with transactions() as transaction:
+        page = await transaction.audit.page(organization_id=None, what_prefix="operator.")
+    acts = [record.what for record in page.items if record.object_id == sam.id]
+    assert acts == ["operator.enabled", "operator.disabled", "operator.added"]
+
+
+async def test_signing_in_does_not_bring_somebody_switched_off_back(
+    access: AccessService, operator: Actor, visitor: Actor, vik: Secret
+) -> None:
+    """The link is gone with the operator; one that survived in a race opens nothing either (SR-66)."""
+    _, link = await access.create_operator_link(name="Sam", actor=operator)
+    sam = await access.operators.resolve("Sam")
+    async with access._transactions() as transaction:
+        await transaction.operators.save(replace(sam, disabled_at=access._clock.now()))
+    with pytest.raises(PermissionDenied) as refused:
+        await access.use_operator_link(link, replaces=None, actor=visitor)
+    assert refused.value.reason == "link_expired"

@@ -116,3 +116,26 @@ def test_what_is_no_budget_is_refused(written: str) -> None:
 
 def test_off_is_no_budget() -> None:
     assert Budget.parse("off") is None
+
+
+async def test_an_act_without_a_budget_is_not_counted(
+    limits: RateLimits, transactions: SQLTransactions, database: AsyncEngine
+) -> None:
+    for act in (LimitedAct.MAIL, LimitedAct.API):
+        await limits.spend(act, ADDRESS)
+        async with transactions() as transaction:
+            await limits.spend_within(transaction, act, ADDRESS)
+    async with database.connect() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM rate_limits")) == 0
+
+
+async def test_each_subject_pays_and_what_comes_after_an_empty_one_does_not(limits: RateLimits) -> None:
+    for _ in range(2):
+        await limits.spend(LimitedAct.LINK, ADDRESS, "link 1")
+    await limits.spend(LimitedAct.LINK, ADDRESS)
+    with pytest.raises(RateLimited):
+        await limits.spend(LimitedAct.LINK, ADDRESS, "link 1")
+    # Two of three were spent on the link, so one is left.
+    await limits.spend(LimitedAct.LINK, "link 1")
+    with pytest.raises(RateLimited):
+        await limits.spend(LimitedAct.LINK, "link 1")
