@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
+from ostiary.core.audit.model import SYSTEM
+from ostiary.core.consent.drift import note_drift
 from ostiary.core.consent.model import ConsentState
+from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.errors import Misconfigured, TemporarilyUnavailable
+from ostiary.core.signin.model import Registrations
 from ostiary.core.signin.ports import ServicePrincipalState
 
 if TYPE_CHECKING:
@@ -187,3 +191,94 @@ async def test_an_attempt_that_came_back_or_is_gone_is_not_called_unfinished(com
     assert not await company.consent.watch.note_unfinished(attempt.id)
     assert not await company.consent.watch.note_unfinished("att_never_heard_of")
     assert await company.audited("consent.unfinished") == []
+
+
+async def test_an_attempt_that_nobody_came_back_from_is_called_unfinished_on_record(company: Company) -> None:
+    await company.start()
+    (attempt,) = await company.consent.attempts_of(company.organization.id)
+    assert not await company.consent.watch.note_unfinished(attempt.id), "ten minutes are not over"
+    company.clock.advance(timedelta(minutes=10))
+    assert await company.consent.watch.note_unfinished(attempt.id)
+    (record,) = await company.audited("consent.unfinished")
+    assert (record.organization_id, record.object_id, record.reference) == (
+        company.organization.id,
+        attempt.id,
+        attempt.reference,
+    )
+    assert (record.actor, record.outcome) == (SYSTEM, "done")
+
+
+async def test_without_a_registration_nothing_is_asked_and_nothing_taken_back(company: Company) -> None:
+    await company.approve()
+    company.microsoft.principals.clear()
+    company.consent.watch._registrations = Registrations(())
+    company.clock.advance(timedelta(hours=1))
+    assert await company.consent.check_due() == 1
+    (consent,) = await company.consents()
+    assert consent.state is ConsentState.VERIFIED
+
+
+async def test_an_app_that_stays_switched_off_is_said_once(company: Company, tenant: str) -> None:
+    await company.approve()
+    company.microsoft.principals[tenant] = ServicePrincipalState.DISABLED
+    for _ in range(3):
+        company.clock.advance(timedelta(hours=1))
+        assert await company.consent.check_due() == 1
+    (record,) = await company.audited("consent.switched_off")
+    assert (record.reason, record.organization_id) == ("app_disabled", company.organization.id)
+
+
+async def test_an_approval_that_arrives_during_a_look_stands(company: Company) -> None:
+    attempt = await slow_attempt(company)
+    flow = await company.consent.check_again(
+        attempt.reference, browser_secret=company.browser, actor=company.visitor
+    )
+
+    class Slow:
+        async def service_principal_state(self, *_: Any, **__: Any) -> ServicePrincipalState:
+            await company.come_back(company.microsoft.sign_in(flow.url, company.priya))
+            return ServicePrincipalState.ABSENT
+
+    company.consent.watch._server = Slow()
+    company.clock.advance(timedelta(minutes=5))
+    await company.consent.verify(attempt.id)
+    arrived = await reread(company, attempt)
+    assert (arrived.state, arrived.check_count, arrived.next_check_at) == (ConsentState.VERIFIED, 0, None)
+
+
+async def test_an_attempt_whose_directory_nobody_knows_asks_microsoft_nothing(company: Company) -> None:
+    url = await company.start()
+    accepted = company.microsoft.accept(url, tenant_id=company.priya.tenant_id)
+    step = await company.come_back([pair for pair in accepted if pair[0] != "tenant"])
+    query = company.microsoft.sign_in(step.continue_at, company.priya)
+    outage = TemporarilyUnavailable("x", reason="microsoft_down")
+    company.microsoft.fail_next.append(outage)
+    attempt = (await company.come_back(query)).attempt
+    assert (attempt.tenant_id, attempt.claimed_tenant_id) == (None, None)
+    company.microsoft.fail_next.append(outage)
+    await company.consent.verify(attempt.id)
+    assert (await reread(company, attempt)).check_count == 1
+    assert company.microsoft.fail_next == [outage], "nobody was asked"
+
+
+async def test_what_was_noticed_meanwhile_is_not_noticed_again(company: Company, tenant: str) -> None:
+    await company.approve()
+    del company.microsoft.principals[tenant]
+
+    async def another_worker(_seconds: float) -> None:
+        async with company.transactions() as transaction:
+            await note_drift(
+                transaction,
+                cloud="global",
+                tenant_id=tenant,
+                method=AccessMethod.GRAPH,
+                to=ConsentState.WITHDRAWN,
+                reason="consent_withdrawn",
+                seen_at=company.clock.now(),
+            )
+
+    company.consent.watch._sleep = another_worker
+    company.clock.advance(timedelta(hours=1))
+    await company.consent.check_due()
+    (record,) = await company.audited("consent.withdrawn")
+    assert record.detail == {"seen_by": "token"}

@@ -50,8 +50,6 @@ async def note_drift(
     newest = max(filter(None, (consent.verified_at, consent.changed_at)))
     if newest > seen_at:
         return None
-    if consent.state not in {ConsentState.VERIFIED, ConsentState.PARTIAL, ConsentState.WITHDRAWN}:
-        return None
     back = to is ConsentState.VERIFIED
     changed = replace(
         consent,

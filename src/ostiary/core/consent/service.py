@@ -17,7 +17,7 @@ from ostiary.core.consent.watch import ConsentWatch
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
-from ostiary.core.kernel.errors import NotFound
+from ostiary.core.kernel.errors import Conflict, NotFound
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.kernel.transactions import Transactions
 from ostiary.core.organizations.model import Organization
@@ -255,7 +255,7 @@ class ConsentService:
                 actor=actor,
             )
             if claim.outcome is not ClaimOutcome.BOUND:
-                raise NotFound("There is no such approval.")
+                raise Conflict("This directory belongs to another organization.", reason="tenant_taken")
             attempt = replace(attempt, organization_id=organization.id)
             return await self._ledger.settle(
                 transaction, attempt, how="token_scope+confirmed_by_operator", actor=actor
