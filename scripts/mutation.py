@@ -70,6 +70,15 @@ MOST_TESTS: Final = 20
 MOST_SECONDS: Final = 120
 """A mutant that takes longer hangs, which is noticed too."""
 
+FEWER: Final = {"TAMPERINGS": "40", "TAMPER": "100", "FORGERIES": "300"}
+"""How often the tests repeat themselves that would else try thousands of random things for each mutant."""
+
+_MOST_SAME: Final = 40
+_MOST_SHOWN: Final = 100
+_NOTHING_CHANGED: Final = 8
+_FAILED_FIRST: Final = 16
+"""Exit status of a fork whose first test failed; one more if it was the second."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
@@ -95,8 +104,11 @@ class Mutant:
 
     @property
     def told(self) -> str:
-        """What was changed, to read."""
-        return f"{_code(self.old)}  →  {_code(self.new)}".replace("\n", " ")[:200]
+        """What was changed, to read: of a long call only the part that differs."""
+        old, new = (" ".join(_code(node).split()) for node in (self.old, self.new))
+        same = next((at for at, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), 0)
+        begin = max(old.rfind(" ", 0, same) + 1, 0) if same > _MOST_SAME else 0
+        return f"{old[begin:][:_MOST_SHOWN]}  →  {new[begin:][:_MOST_SHOWN]}"
 
 
 @dataclass(slots=True)
@@ -284,25 +296,35 @@ class Forks:
         return True
 
     def _try(self, session: pytest.Session, score: Score, mutant: Mutant, items: list[pytest.Item]) -> None:
-        became = run_in_fork(session, mutant, items) if items else "survived"
-        if became == "killed" and not self._pass_as_they_are(session, items):
+        status = run_in_fork(session, mutant, items) if items else 0
+        if status == _NOTHING_CHANGED:
+            return
+        # The one that failed has to pass without the mutant; after a crash or a hang, all of them.
+        failed = status - _FAILED_FIRST
+        seen = items[failed : failed + 1] if 0 <= failed < len(items) else items
+        if status and not self._pass_as_they_are(session, seen):
             print(f"  left out: tests of {mutant.place} fail without the mutant, too", flush=True)
-        elif became == "killed":
+        elif status:
             score.killed += 1
-        elif became == "survived":
+        else:
             score.survivors.append(mutant)
             print(f"  survived {mutant.place}  {mutant.told}  ({len(items)} tests)", flush=True)
 
     def _pass_as_they_are(self, session: pytest.Session, items: list[pytest.Item]) -> bool:
         fresh = [item for item in items if item.nodeid not in self._good]
-        if fresh and run_in_fork(session, None, fresh) == "killed":
+        if fresh and run_in_fork(session, None, fresh):
             return False
         self._good.update(item.nodeid for item in fresh)
         return True
 
 
-def run_in_fork(session: pytest.Session, mutant: Mutant | None, items: Sequence[pytest.Item]) -> str:
-    """Run tests in a fork, with the mutant in place; return ``killed``, ``survived`` or ``none`` (it changed nothing)."""
+def run_in_fork(session: pytest.Session, mutant: Mutant | None, items: Sequence[pytest.Item]) -> int:
+    """Run tests in a fork, with the mutant in place.
+
+    Returns:
+        0: all passed. ``_NOTHING_CHANGED``: no code differs. ``_FAILED_FIRST`` + n: test n failed. Anything else: it
+        crashed or hung.
+    """
     child = os.fork()
     if child == 0:
         status = 9
@@ -313,12 +335,11 @@ def run_in_fork(session: pytest.Session, mutant: Mutant | None, items: Sequence[
     while time.monotonic() < ends:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
-            code = os.waitstatus_to_exitcode(status)
-            return {0: "survived", 8: "none"}.get(code, "killed")
+            return os.waitstatus_to_exitcode(status)
         time.sleep(0.02)
     os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return "killed"
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
 
 
 def _run(session: pytest.Session, mutant: Mutant | None, items: Sequence[pytest.Item]) -> int:
@@ -328,13 +349,14 @@ def _run(session: pytest.Session, mutant: Mutant | None, items: Sequence[pytest.
     if mutant is not None:
         try:
             if not apply(mutant):
-                return 8
+                return _NOTHING_CHANGED
         except ValueError:
-            return 8  # It closes over other names than before; such code cannot be exchanged.
-    for item, following in zip(items, [*items[1:], None], strict=True):
+            return _NOTHING_CHANGED  # It closes over other names than before; such code cannot be exchanged.
+    gc.freeze()  # What the parent made stays; looking through it again and again would copy its memory.
+    for number, (item, following) in enumerate(zip(items, [*items[1:], None], strict=True)):
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if session.testsfailed:
-            return 1
+            return _FAILED_FIRST + number
     return 0
 
 
@@ -364,6 +386,7 @@ def main() -> None:
     parser.add_argument("--least", type=int, default=80, help="fail below this score in per cent")
     arguments = parser.parse_args()
     os.chdir(ROOT)
+    os.environ.update(FEWER)
     importlib.import_module("ostiary.bootstrap")
     forks = Forks(arguments.areas or list(AREAS), Reached(WORK), sample=arguments.sample, seed=arguments.seed)
     tests = [str(path) for path in (ROOT / "tests" / "unit").iterdir() if path.name in TESTED]

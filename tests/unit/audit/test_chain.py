@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import sys
 from datetime import timedelta
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 SEED = bytes(range(32))
 KEY = CheckpointKey(SEED)
-TAMPERINGS = 1000
+TAMPERINGS = int(os.environ.get("TAMPERINGS", "1000"))
 
 DANA = Actor(ActorKind.PERSON, id="mem_dana", name="Dana Okafor", ip="192.0.2.7", request_id="RQ-1")
 TOM = Actor(ActorKind.PERSON, id="mem_tom", name="Tom Ellis", ip="192.0.2.8")
