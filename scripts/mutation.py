@@ -65,7 +65,7 @@ TESTED: Final = frozenset(
 )
 """Folders of unit tests that may notice something."""
 
-MOST_TESTS: Final = 20
+MOST_TESTS: Final = 80
 """How many tests, the quickest first, may look at one mutant."""
 MOST_SECONDS: Final = 120
 """A mutant that takes longer hangs, which is noticed too."""
@@ -152,7 +152,10 @@ def mutants_of(path: Path, reached: Reached) -> list[Mutant]:
         if old in unseen or _is_for_people(old) or _loses_only_words(old, new):
             continue
         line = places[old].start.line
-        tests = reached.tests(path, statements.get(line, {line}))
+        own = statements.get(line, {line})
+        if reached.only_while_imported(path, own):
+            continue
+        tests = reached.tests(path, own)
         found.append(Mutant(path, line, wrapper.module, old, new, tests))
     return found
 
@@ -230,14 +233,20 @@ class Reached:
 
     def tests(self, path: Path, lines: set[int]) -> tuple[str, ...]:
         """Return the quickest tests that run one of the lines."""
+        names = {
+            test for test in self._contexts(path, lines) if test.startswith("tests/unit/")
+        } & self._seconds.keys()
+        return tuple(sorted(names, key=lambda test: (self._seconds[test], test))[:MOST_TESTS])
+
+    def only_while_imported(self, path: Path, lines: set[int]) -> bool:
+        """Whether one of the lines ran while the module was imported, and never after."""
+        return self._contexts(path, lines) == {""}
+
+    def _contexts(self, path: Path, lines: set[int]) -> set[str]:
         name = str(path.relative_to(ROOT))
         if name not in self._by_file:
             self._by_file[name] = self._data.contexts_by_lineno(name)
-        by_line = self._by_file[name]
-        names = {
-            test for line in lines for test in by_line.get(line, []) if test.startswith("tests/unit/")
-        } & self._seconds.keys()
-        return tuple(sorted(names, key=lambda test: (self._seconds[test], test))[:MOST_TESTS])
+        return {context for line in lines for context in self._by_file[name].get(line, [])}
 
 
 def apply(mutant: Mutant) -> bool:
