@@ -79,6 +79,7 @@ from ostiary.core.connections.health import ConnectionHealth
 from ostiary.core.connections.idle import IDLE_WRITERS, IdleGrants
 from ostiary.core.connections.incident_mails import INCIDENT_WRITERS
 from ostiary.core.connections.incidents import Incidents
+from ostiary.core.connections.leaving import Leaving
 from ostiary.core.connections.mailboxes import Mailboxes
 from ostiary.core.connections.notices import CONNECTION_WRITERS, ConnectionNotices
 from ostiary.core.connections.ports import MailboxProbe
@@ -327,6 +328,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             offer_ews=settings.offer_ews,
         )
         freezes = Freezes(transactions=transactions, clock=clock)
+        leaving = Leaving(transactions=transactions)
         connections = ConnectionService(
             transactions=transactions,
             clock=clock,
@@ -339,6 +341,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             freezes=freezes,
             probes=microsoft.probes,
             return_urls=settings.return_urls,
+            leaving=leaving,
             offer_ews=settings.offer_ews,
         )
         notices = NoticeService(
@@ -374,6 +377,16 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
         paths = NotificationPaths(
             await keys.instance_key("notification paths"), public_url=settings.public_url
         )
+        subscriptions = SubscriptionKeeper(
+            transactions=transactions,
+            clock=clock,
+            entropy=entropy,
+            mailboxes=mailboxes,
+            gateway=microsoft.subscriptions,
+            paths=paths,
+            push=sync_settings.push,
+        )
+        leaving.ends_by(subscriptions.end)
         post = await stack.enter_async_context(_webhook_post(settings))
         yield Services(
             settings=settings,
@@ -465,7 +478,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             weekly_digest=WeeklyDigest(transactions=transactions, clock=clock, notices=notices, usage=usage),
             freezes=freezes,
             key_rotation=KeyRotation(transactions=transactions, keys=keys, vault=vault, clock=clock),
-            erasure=Erasure(transactions=transactions, clock=clock, keys=keys),
+            erasure=Erasure(transactions=transactions, clock=clock, keys=keys, leaving=leaving),
             export=Export(transactions=transactions),
             retention=Retention(transactions=transactions, clock=clock),
             feed=FeedService(transactions=transactions, clock=clock, signals=signals),
@@ -479,15 +492,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
                 holder=presence.id,
             ),
             sync_signals=sync_signals,
-            subscriptions=SubscriptionKeeper(
-                transactions=transactions,
-                clock=clock,
-                entropy=entropy,
-                mailboxes=mailboxes,
-                gateway=microsoft.subscriptions,
-                paths=paths,
-                push=sync_settings.push,
-            ),
+            subscriptions=subscriptions,
             notifications=NotificationInbox(
                 transactions=transactions, clock=clock, paths=paths, read=read_notifications
             ),

@@ -16,6 +16,7 @@ from .people import Crowd
 from .processes import Served
 
 DISCONNECTING = (
+    Failpoint.DISCONNECT_LEFT,
     Failpoint.DISCONNECT_MARKED,
     Failpoint.DISCONNECT_PURGED,
     Failpoint.DISCONNECT_RECEIPT_SENT,
@@ -52,7 +53,7 @@ async def test_killed_while_disconnecting_it_is_whole_or_not_begun_and_saying_it
                 await crowd.api.post(path)
         await served.died()
         await served.start()
-        done = point is not Failpoint.DISCONNECT_MARKED
+        done = point not in {Failpoint.DISCONNECT_LEFT, Failpoint.DISCONNECT_MARKED}
         assert await tokens_of(oracle, connection_id) == (0 if done else 2)
         assert await oracle.audited("connection.disconnected", connection_id) == int(done)
         assert (await crowd.read_mail(connection_id)).status_code == (409 if done else 200)

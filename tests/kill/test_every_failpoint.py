@@ -28,6 +28,7 @@ ROWS = {
         *test_refresh_kill.STORED,
     ),
     "disconnect / erase": (*test_disconnect_kill.DISCONNECTING, *test_disconnect_kill.ERASING),
+    "disconnect a mailbox that Microsoft tells of": test_feed_kill.LEAVING,
     "re-wrap": test_rewrap_kill.STEPS,
     "notification ingest": test_follow_kill.INGESTING,
     "delta page": test_follow_kill.READING,

@@ -71,6 +71,7 @@ CREATING = (
     Failpoint.SUBSCRIPTION_CREATED,
     Failpoint.SUBSCRIPTION_SAVED,
 )
+LEAVING = (Failpoint.DISCONNECT_UNSUBSCRIBE_SENT,)
 RENEWING = (Failpoint.SUBSCRIPTION_RENEWED,)
 ON_THE_WAY = (*INGEST, *READ, *PAGE, *DELIVERY)
 """Every message that is written passes these."""
@@ -225,6 +226,35 @@ async def test_killed_while_subscribing_one_subscription_is_left_after_a_sweep(
         await world.followed.act("write")
         await world.require_subscribed_once()
         await world.require_whole()
+
+
+@pytest.mark.parametrize("point", LEAVING)
+async def test_killed_while_microsoft_is_asked_to_tell_no_more_saying_it_again_ends_it(
+    point: Failpoint, world: FeedWorld
+) -> None:
+    for _ in range(ROUNDS):
+        connection_id = await world.crowd.connected(await world.crowd.customer(approved=True))
+
+        async def is_told_of(connection_id: str = connection_id) -> bool:
+            return (
+                await world.oracle.value(
+                    "SELECT count(*) FROM graph_subscriptions WHERE connection_id = :c AND state = 'live'",
+                    c=connection_id,
+                )
+                == 2
+            )
+
+        await world.until(is_told_of)
+        path = f"/v1/connections/{connection_id}/disconnect"
+        world.served.folder.arm(point)
+        with pytest.raises(httpx.TransportError):
+            await world.crowd.api.post(path)
+        await world.served.died()
+        await world.served.start()
+        receipt = await world.crowd.api.post(path)
+        assert receipt.json()["tokens_destroyed"]
+        assert receipt.json()["subscriptions_left"] == 0
+        await world.until(world._has_no_orphan)
 
 
 async def test_the_end_of_a_process_under_load_is_orderly(world: FeedWorld) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from ostiary.adapters.sql.sync import SQLSyncStore
 from ostiary.core.audit.model import SYSTEM
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.sync.model import Stage
@@ -237,3 +238,21 @@ async def test_a_disconnected_mailbox_is_followed_no_more_and_its_projection_goe
     assert await followed.app.sync.progress(followed.connection.id) == ()
     await followed.app.sync.purge()
     assert await followed.projection() == {}
+
+
+async def test_a_claim_that_could_not_be_handed_back_is_handed_back_later(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = followed.app
+    await followed.read()
+    await followed.mark_everything()
+
+    async def away(*_: object, **__: object) -> None:
+        raise ConnectionResetError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SQLSyncStore, "finish", away)
+        patch.setattr(SQLSyncStore, "postpone", away)
+        assert await app.sync.read_due() == 2
+    assert await app.sync.read_due() == 2, "at once, not when the claim runs out"
+    assert await app.sync.read_due() == 0

@@ -13,9 +13,13 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from ostiary.adapters.sql.sync import SQLSyncStore
+from ostiary.core.audit.model import SYSTEM
 from ostiary.core.kernel.access_method import AccessMethod
+from ostiary.core.kernel.reach import Duty, declared, instance_wide
 from ostiary.core.sync.model import Source
 from ostiary.core.sync.subscriptions import PATH, state_hash
+from ostiary.entrypoints.worker.following import hold_streams
+from ostiary.entrypoints.worker.runner import Worker
 
 from ..connect_world import HARBOUR
 from .conftest import Followed
@@ -340,3 +344,81 @@ async def test_a_subscription_that_ended_unrenewed_hands_over_to_polling(pushed:
     move(pushed, timedelta(seconds=61))
     await pushed.read()
     assert await pushed.told() == [("message.created", new_id)]
+
+
+async def test_before_a_sign_in_is_destroyed_microsoft_is_asked_to_tell_no_more(pushed: Followed) -> None:
+    app = pushed.app
+    with declared(instance_wide(Duty.RECORDS)):
+        # What an API call of this kind may not do itself: it opens no sign-in.
+        leaving = asyncio.create_task(
+            app.connections.disconnect(pushed.connection.id, organization_id=None, actor=SYSTEM)
+        )
+    worker = Worker(app)
+    while not leaving.done():
+        await worker.run(until_idle=True)
+        await asyncio.sleep(0.02)
+    receipt = await leaving
+    assert receipt.tokens_destroyed
+    assert receipt.subscriptions_left == 0
+    assert remote(pushed) == []
+
+
+async def test_a_sign_in_is_destroyed_even_if_microsoft_cannot_be_told_and_the_record_says_so(
+    pushed: Followed,
+) -> None:
+    app = pushed.app
+    pushed.emulator.control("POST", "/faults", {"route": "DELETE */v1.0/subscriptions*", "status": 503})
+    receipt = await app.connections.disconnect(pushed.connection.id, organization_id=None, actor=SYSTEM)
+    assert receipt.tokens_destroyed
+    assert receipt.subscriptions_left == len(remote(pushed)) == 2
+    async with app.transactions() as tx:
+        assert await tx.refresh_tokens.find(pushed.connection.id) is None
+        page = await tx.audit.page(organization_id=None, what_prefix="connection.disconnected", limit=1)
+    assert page.items[0].detail == {"subscriptions_left": "2"}
+
+
+@pytest.mark.parametrize("followed", [AccessMethod.EWS], indirect=True, ids=["ews"])
+async def test_a_stream_is_ended_by_its_holder_before_the_sign_in_is_destroyed(followed: Followed) -> None:
+    app = followed.app
+    stopping = asyncio.Event()
+    holding = asyncio.create_task(hold_streams(app, stopping))
+    await followed.until(lambda: is_open(followed))
+    assert len(followed.emulator.control("GET", "/subscriptions")["ews"]) == 1
+    receipt = await app.connections.disconnect(followed.connection.id, organization_id=None, actor=SYSTEM)
+    stopping.set()
+    await holding
+    assert receipt.subscriptions_left == 0
+    assert followed.emulator.control("GET", "/subscriptions")["ews"] == []
+
+
+async def test_a_subscription_whose_answer_was_lost_is_found_at_once(followed: Followed) -> None:
+    app = followed.app
+    await followed.read()
+    followed.emulator.control(
+        "POST", "/faults", {"route": "POST */v1.0/subscriptions", "truncate_after_bytes": 20, "count": 1}
+    )
+    assert await app.subscriptions.keep() == 1
+    assert len(remote(followed)) == 1, "what we do not know of is not left there"
+    move(followed, timedelta(minutes=6))
+    assert await app.subscriptions.keep() == 1
+    async with app.transactions() as tx:
+        own = {each.microsoft_id for each in await tx.subscriptions.of_connection(followed.connection.id)}
+    assert own == {each["id"] for each in remote(followed)}
+    assert len(own) == 2
+
+
+async def test_a_creation_that_died_with_its_process_leaves_no_orphan(pushed: Followed) -> None:
+    app = pushed.app
+    async with app.transactions() as tx:
+        await tx._connection.execute(
+            text(
+                "UPDATE graph_subscriptions SET state = 'creating', microsoft_id = NULL, expires_at = NULL,"
+                " renew_at = NULL WHERE source = 'mail'"
+            )
+        )
+    move(pushed, timedelta(minutes=6))
+    await app.subscriptions.keep()
+    async with app.transactions() as tx:
+        own = {each.microsoft_id for each in await tx.subscriptions.of_connection(pushed.connection.id)}
+    assert own == {each["id"] for each in remote(pushed)}
+    assert len(own) == 2

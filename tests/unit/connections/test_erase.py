@@ -14,6 +14,7 @@ from ostiary.adapters.sql.personal_records import every_rule
 from ostiary.adapters.sql.tables import metadata
 from ostiary.core.connections.erase import Erasure
 from ostiary.core.connections.export import Export
+from ostiary.core.connections.leaving import Leaving
 from ostiary.core.kernel.errors import NotFound, TemporarilyUnavailable
 from ostiary.core.vault.errors import SealBroken
 from ostiary.core.vault.model import KeyFate
@@ -41,7 +42,12 @@ mailboxes that calls are counted for as soon as nobody calls them."""
 
 
 def erasure(world: World) -> Erasure:
-    return Erasure(transactions=world.transactions, clock=world.clock, keys=world.keys)
+    return Erasure(
+        transactions=world.transactions,
+        clock=world.clock,
+        keys=world.keys,
+        leaving=Leaving(transactions=world.transactions),
+    )
 
 
 async def rows_of_others(world: World) -> Any:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, RowMapping, and_, delete, exists, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, exists, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ostiary.adapters.sql.connections import connections
-from ostiary.adapters.sql.sync_tables import graph_subscriptions, sync_states
+from ostiary.adapters.sql.sync_tables import graph_subscriptions, sync_states, sync_streams
 from ostiary.core.connections.model import ConnectionStatus
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.sync.model import Source
@@ -42,6 +42,45 @@ class SQLSubscriptionStore:
 
     async def remove(self, subscription_id: str) -> None:
         await self._connection.execute(delete(graph_subscriptions).where(_G.id == subscription_id))
+
+    async def leave(self, subscription_id: str, *, now: datetime) -> None:
+        statement = delete(graph_subscriptions).where(_G.id == subscription_id)
+        row = (await self._connection.execute(statement.returning(_G.connection_id, _G.source))).one_or_none()
+        if row is not None:
+            await self._connection.execute(
+                update(sync_states)
+                .where(_S.connection_id == row.connection_id, _S.source == row.source)
+                .values(subscribe_tried_at=now)
+            )
+
+    async def look_soon(self, connection_ids: Collection[str]) -> None:
+        await self._connection.execute(
+            update(sync_states)
+            .where(_S.connection_id.in_(connection_ids))
+            .values(subscriptions_audited_at=None)
+        )
+
+    async def told_of(self, connection_ids: Collection[str]) -> frozenset[str]:
+        usable = connections.c.status.in_((ConnectionStatus.CONNECTED.value, ConnectionStatus.FAILING.value))
+        statement = select(connections.c.id).where(
+            connections.c.id.in_(connection_ids),
+            usable,
+            or_(
+                exists().where(_G.connection_id == connections.c.id, _G.microsoft_id.is_not(None)),
+                exists().where(sync_streams.c.connection_id == connections.c.id, sync_streams.c.is_open),
+            ),
+        )
+        return frozenset((await self._connection.scalars(statement)).all())
+
+    async def count_telling(self, connection_id: str) -> int:
+        subscriptions = select(func.count()).where(
+            _G.connection_id == connection_id, _G.microsoft_id.is_not(None)
+        )
+        streams = select(func.count()).where(
+            sync_streams.c.connection_id == connection_id, sync_streams.c.is_open
+        )
+        statement = select(subscriptions.scalar_subquery() + streams.scalar_subquery())
+        return (await self._connection.execute(statement)).scalar_one()
 
     async def of_connection(self, connection_id: str) -> tuple[Subscription, ...]:
         return await self._select(_G.connection_id == connection_id)

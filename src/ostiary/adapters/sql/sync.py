@@ -40,6 +40,7 @@ from ostiary.adapters.sql.sync_tables import (
 from ostiary.core.connections.model import ConnectionStatus
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.sync.model import Claim, Progress, Source, Stage
+from ostiary.core.sync.streaming import NOBODY, STREAMS
 
 CHANNEL: Final = "ostiary_sync"
 """What PostgreSQL is asked to announce when there is something to read."""
@@ -435,6 +436,14 @@ class SQLSyncStore(SQLSyncItems):
             .where(sync_streams.c.connection_id == connection_id, sync_streams.c.holder == holder)
             .values(is_open=is_open)
         )
+
+    async def end_stream(self, connection_id: str, *, until: datetime) -> None:
+        await self._connection.execute(
+            update(sync_streams)
+            .where(sync_streams.c.connection_id == connection_id)
+            .values(holder=NOBODY, until=until)
+        )
+        await self._connection.execute(select(func.pg_notify(CHANNEL, STREAMS)))
 
     async def drop_streams(self, connection_ids: Collection[str], *, holder: str) -> None:
         await self._connection.execute(

@@ -18,6 +18,7 @@ from typing import Final, Protocol
 from ostiary.core.audit.model import SYSTEM, Actor, AuditRecord
 from ostiary.core.audit.ports import AuditTrail
 from ostiary.core.connections.freeze import Freeze, FreezeScope, FreezeStore
+from ostiary.core.connections.leaving import Leaving
 from ostiary.core.connections.ports import ConnectionStore
 from ostiary.core.connections.service import BACKUP_DAYS
 from ostiary.core.kernel.clock import Clock
@@ -37,6 +38,10 @@ FINISH_AFTER: Final = timedelta(minutes=1)
 
 SWEEP_BACK: Final = timedelta(days=30)
 """How far back the hourly look for unfinished erasures goes; they have 24 hours (SR-102)."""
+
+
+_MOST_LEFT_IN_ORDER: Final = 200
+"""Mailboxes of an organization that Microsoft is asked to tell us no more of; there is time for no more than these."""
 
 
 class RecordEraser(Protocol):
@@ -107,8 +112,14 @@ class Erasure:
     """Erases members and organizations."""
 
     def __init__(
-        self, *, transactions: Transactions[EraseTransaction], clock: Clock, keys: KeyService
+        self,
+        *,
+        transactions: Transactions[EraseTransaction],
+        clock: Clock,
+        keys: KeyService,
+        leaving: Leaving,
     ) -> None:
+        self._leaving = leaving
         self._transactions = transactions
         self._clock = clock
         self._keys = keys
@@ -120,6 +131,10 @@ class Erasure:
             NotFound: There is no such member, or not any more.
         """
         now = self._clock.now()
+        async with self._transactions() as tx:
+            await tx.members.get(member_id, organization_id=organization_id)
+            connected = await tx.connections.list_for_member(member_id)
+        await self._leaving.leave([connection.id for connection in connected])
         async with self._transactions() as tx:
             member = await tx.members.get(member_id, organization_id=organization_id)
             await _erase_from_trail(tx, member.id, organization_id=organization_id, actor=actor)
@@ -143,6 +158,9 @@ class Erasure:
             NotFound: There is no such connection, or not any more.
         """
         now = self._clock.now()
+        async with self._transactions() as tx:
+            await tx.connections.get(connection_id, organization_id=organization_id)
+        await self._leaving.leave([connection_id])
         async with self._transactions() as tx:
             connection = await tx.connections.get(
                 connection_id, organization_id=organization_id, for_update=True
@@ -224,6 +242,9 @@ class Erasure:
 
     async def _begin(self, organization_id: str, actor: Actor, *, finish_after: timedelta) -> int:
         now = self._clock.now()
+        async with self._transactions() as tx:
+            connected = await tx.connections.page(organization_id=organization_id, limit=_MOST_LEFT_IN_ORDER)
+        await self._leaving.leave([connection.id for connection in connected.items])
         async with self._transactions() as tx:
             organization = await tx.organizations.lock(organization_id)
             tokens = await tx.eraser.destroy_tokens(organization.id)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ostiary.core.audit.ports import AuditTrail
+from ostiary.core.connections.leaving import TellingStore
 from ostiary.core.connections.model import (
     Connection,
     ConnectionStatus,
@@ -216,3 +217,5 @@ class ConnectionTransaction(Protocol):
     def feed(self) -> Feed: ...
     @property
     def jobs(self) -> JobQueue: ...
+    @property
+    def subscriptions(self) -> TellingStore: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -12,6 +12,7 @@ from ostiary.core.audit.model import SYSTEM, Actor
 from ostiary.core.connections.announcing import announce
 from ostiary.core.connections.confirmation import Confirmation, fits
 from ostiary.core.connections.flow import ConnectFlow
+from ostiary.core.connections.leaving import Leaving
 from ostiary.core.connections.machine import ConnectionEvent, transition
 from ostiary.core.connections.model import (
     Connection,
@@ -83,6 +84,9 @@ class DisconnectReceipt:
     at: datetime
     backups_gone_by: datetime
     """Backups made before hold the token sealed until then at the latest."""
+    subscriptions_left: int = 0
+    """What at Microsoft still tells us of the mailbox, because it could not be ended in time. It runs out by itself
+    within a week, and what it tells is thrown away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +117,11 @@ class ConnectionService:
         probes: Mapping[AccessMethod, MailboxProbe],
         return_urls: Sequence[str] = (),
         offer_ews: bool = True,
+        leaving: Leaving | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._transactions = transactions
+        self._leaving = leaving or Leaving(transactions=transactions)
         self._clock = clock
         self._probes = probes
         self._sleep = sleep
@@ -238,15 +244,28 @@ class ConnectionService:
             connection_id, organization_id, ConnectionEvent.RESUMED, ConnectionStatus.CONNECTED, actor
         )
 
+    async def leave(self, connection_ids: Collection[str]) -> None:
+        """Have Microsoft tell us no more of mailboxes that are about to be disconnected; takes a bounded time."""
+        await self._leaving.leave(connection_ids)
+
     async def disconnect(
-        self, connection_id: str, *, organization_id: str | None, actor: Actor
+        self, connection_id: str, *, organization_id: str | None, actor: Actor, has_left: bool = False
     ) -> DisconnectReceipt:
-        """Destroy the connection's tokens for good and say what was done. Doing it twice is no fault."""
+        """Destroy the connection's tokens for good and say what was done. Doing it twice is no fault.
+
+        Args:
+            has_left: :meth:`leave` was called for it already, together with others.
+        """
+        if not has_left:
+            found = await self.get(connection_id, organization_id=organization_id)
+            await self.leave([found.id])
+            await hit(Failpoint.DISCONNECT_LEFT)
         now = self._clock.now()
         async with self._transactions() as tx:
             current = await tx.connections.get(
                 connection_id, organization_id=organization_id, for_update=True
             )
+            left = await tx.subscriptions.count_telling(current.id)
             had_token = await tx.refresh_tokens.destroy(current.id)
             await tx.access_tokens.destroy(current.id)
             if current.status is not ConnectionStatus.DISCONNECTED:
@@ -261,6 +280,7 @@ class ConnectionService:
                     organization_id=current.organization_id,
                     object_id=current.id,
                     reference=current.reference,
+                    detail={"subscriptions_left": str(left)} if left else {},
                 )
                 await hit(Failpoint.DISCONNECT_MARKED)
         await hit(Failpoint.DISCONNECT_PURGED)
@@ -270,6 +290,7 @@ class ConnectionService:
             tokens_destroyed=had_token,
             at=current.changed_at,
             backups_gone_by=current.changed_at + timedelta(days=BACKUP_DAYS),
+            subscriptions_left=left,
         )
 
     async def refresh_idle(self, *, limit: int = 200) -> int:

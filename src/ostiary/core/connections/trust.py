@@ -321,9 +321,10 @@ class TrustService:
         count = 0
         # Each disconnect takes its connection off the first page.
         while rows := (await self.view(session)).rows:
+            await self._connections.leave([row.connection.id for row in rows])
             for row in rows:
                 await self._connections.disconnect(
-                    row.connection.id, organization_id=session.organization_id, actor=who
+                    row.connection.id, organization_id=session.organization_id, actor=who, has_left=True
                 )
                 count += 1
         return count

@@ -43,6 +43,10 @@ class Failpoint(StrEnum):
     REFRESH_STORED = "refresh.stored"
     REFRESH_LEASE_RELEASED = "refresh.lease_released"
 
+    DISCONNECT_UNSUBSCRIBE_SENT = "disconnect.unsubscribe_sent"
+    """Microsoft was asked to tell us no more of the mailbox; nothing here says so."""
+    DISCONNECT_LEFT = "disconnect.left"
+    """Microsoft tells us no more of the mailbox, or had the time to be asked; the tokens are still there."""
     DISCONNECT_MARKED = "disconnect.marked"
     """Tokens are deleted and the connection is marked, nothing is committed."""
     DISCONNECT_PURGED = "disconnect.purged"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -16,7 +17,7 @@ from ostiary.core.governor.model import Urgency
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
-from ostiary.core.kernel.errors import NotFound, OstiaryError
+from ostiary.core.kernel.errors import NotFound, OstiaryError, ProviderContractBroken, TemporarilyUnavailable
 from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.ids import new_id
 from ostiary.core.kernel.secret import Secret
@@ -42,6 +43,12 @@ AUDIT_JOB: Final = "subscriptions.audit"
 TRY_AGAIN_AFTER: Final = timedelta(minutes=5)
 AUDIT_EVERY: Final = timedelta(hours=24)
 BATCH: Final = 50
+
+_UNKNOWN_OUTCOME: Final = (TemporarilyUnavailable, ProviderContractBroken)
+"""Microsoft may have done what it was asked for: the answer was lost, or makes no sense."""
+
+_LET_GO_SECONDS: Final = 5.0
+_LOOK_EVERY_SECONDS: Final = 0.1
 
 PARTS: Final[Mapping[Source, Part]] = {Source.MAIL: Part.MAIL, Source.CALENDAR: Part.CALENDAR}
 
@@ -76,14 +83,15 @@ class SubscriptionKeeper:
             return 0
         now = self._clock.now()
         async with self._transactions() as tx:
-            for lost in await tx.subscriptions.stale(created_before=now - CREATING_LIFE, limit=BATCH):
-                # Whether Microsoft made it is unknown; if it did, the audit finds and removes it.
-                await tx.subscriptions.remove(lost.id)
+            lost = await tx.subscriptions.stale(created_before=now - CREATING_LIFE, limit=BATCH)
+            for each in lost:
+                await tx.subscriptions.remove(each.id)
             for ended in await tx.subscriptions.expired(now=now, limit=BATCH):
                 # Nobody has told us anything since: reading falls back to polling until there is another one.
                 await tx.subscriptions.remove(ended.id)
                 await tx.sync.mark({(ended.connection_id, ended.source): None}, now=now)
             due = await tx.subscriptions.due(now=now, until=now + CLAIM_LIFE, limit=BATCH)
+        await self._look_for_orphans({each.connection_id for each in lost})
         good = 0
         for subscription in due:
             good += await self._renew(subscription)
@@ -92,6 +100,52 @@ class SubscriptionKeeper:
         for wanted in missing:
             good += await self._create(wanted)
         return good
+
+    async def end(self, connection_id: str) -> None:
+        """End what tells us of a mailbox that is about to be disconnected. Job ``connections.leave``.
+
+        What cannot be ended is left: whoever disconnects does not wait for long, and says so.
+        """
+        now = self._clock.now()
+        async with self._transactions() as tx:
+            own = await tx.subscriptions.of_connection(connection_id)
+            await tx.sync.end_stream(connection_id, until=now + CLAIM_LIFE)
+        for each in own:
+            if each.microsoft_id is None:
+                continue
+            try:
+                mailbox = await self._open(connection_id, each.source)
+                if mailbox is None:
+                    return
+                await self._gateway.remove(mailbox, each.microsoft_id)
+            except OstiaryError as error:
+                log.info("subscription not ended", connection_id=connection_id, why=error.code)
+                return
+            await hit(Failpoint.DISCONNECT_UNSUBSCRIBE_SENT)
+            async with self._transactions() as tx:
+                await tx.subscriptions.leave(each.id, now=now)
+        if not own:
+            await self._until_let_go(connection_id)
+
+    async def _until_let_go(self, connection_id: str) -> None:
+        """Wait until the worker that holds the stream has asked Microsoft to end it."""
+        try:
+            async with asyncio.timeout(_LET_GO_SECONDS):
+                while True:
+                    async with self._transactions() as tx:
+                        if not await tx.subscriptions.count_telling(connection_id):
+                            return
+                    await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        except TimeoutError:
+            log.info("stream not ended", connection_id=connection_id)
+
+    async def _look_for_orphans(self, connection_ids: Collection[str]) -> None:
+        """Whether Microsoft made what we asked for is unknown. Look now, and once more at the next audit: it may be slow."""
+        for connection_id in connection_ids:
+            await self._audit(connection_id)
+        if connection_ids:
+            async with self._transactions() as tx:
+                await tx.subscriptions.look_soon(connection_ids)
 
     async def audit(self) -> int:
         """Remove subscriptions at Microsoft that are ours by their address and that we do not know; return how many."""
@@ -135,6 +189,8 @@ class SubscriptionKeeper:
             log.info("subscription not made", connection_id=wanted.connection_id, why=error.code)
             async with self._transactions() as tx:
                 await tx.subscriptions.remove(subscription.id)
+            if isinstance(error, _UNKNOWN_OUTCOME):
+                await self._look_for_orphans([wanted.connection_id])
             return False
         await hit(Failpoint.SUBSCRIPTION_CREATED)
         return await self._keep(subscription, made, mailbox)

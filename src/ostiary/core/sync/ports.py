@@ -251,6 +251,10 @@ class SyncStore(Protocol):
         """Say whether a held stream is heard: only then reading may wait for what it says."""
         ...
 
+    async def end_stream(self, connection_id: str, *, until: datetime) -> None:
+        """Take a stream from its holder, who ends it and drops it; nobody takes it anew before ``until``."""
+        ...
+
     async def drop_streams(self, connection_ids: Collection[str], *, holder: str) -> None: ...
 
 

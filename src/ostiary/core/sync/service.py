@@ -67,6 +67,7 @@ class SyncService:
         self._gateways = gateways
         self._settings = settings
         self._holder = holder
+        self._unreturned: list[Claim] = []
 
     async def seed(self) -> int:
         """Follow usable connections that are not followed yet. Job ``sync.seed``; returns how many sources."""
@@ -99,14 +100,19 @@ class SyncService:
     async def claim(self, *, limit: int) -> tuple[Claim, ...]:
         """Take sources that are due, for :meth:`read`."""
         now = self._clock.now()
+        unreturned = tuple(self._unreturned)
         async with self._transactions() as tx:
-            return await tx.sync.claim(
+            for claim in unreturned:
+                await tx.sync.postpone(claim, next_at=now, reason=None, failures=claim.failures)
+            claimed = await tx.sync.claim(
                 holder=self._holder,
                 now=now,
                 until=now + CLAIM_LIFE,
                 limit=limit,
                 sweep_before=now - self._settings.sweep_every,
             )
+        self._unreturned = [claim for claim in self._unreturned if claim not in unreturned]
+        return claimed
 
     async def read_due(self, *, limit: int = 10) -> int:
         """Read what is due, all at once; return how many sources."""
@@ -145,7 +151,12 @@ class SyncService:
             await self._finish(claim, turn, started_at, is_done=is_done)
         except Exception as error:
             # A bug in one mailbox's reading must not stop the others; it is said aloud and tried again later.
-            await self._postpone(claim, error)
+            try:
+                await self._postpone(claim, error)
+            except Exception as failure:
+                # The database is away: the claim is handed back as soon as anything can be claimed again.
+                log.warning("a claim is handed back later", error=type(failure).__name__)
+                self._unreturned.append(claim)
 
     async def overdue(self) -> int:
         """Return how many sources nobody read although they have been due for :data:`OVERDUE_AFTER`."""

@@ -25,6 +25,11 @@ from ostiary.core.sync.ports import SyncTransaction
 LEASE_LIFE: Final = timedelta(seconds=60)
 """A worker that fell silent leaves its streams to others after this long; polling covers the time."""
 
+NOBODY: Final = ""
+"""Holder of a stream that was taken from its holder."""
+STREAMS: Final = "streams"
+"""What is announced when somebody was taken a stream."""
+
 LOOK_EVERY_SECONDS: Final = 10.0
 _TAKE_AT_ONCE: Final = 50
 _BACK_OFF: Final = (5.0, 15.0, 60.0, 300.0)
@@ -88,7 +93,12 @@ class StreamHolder:
                 if room > 0
                 else ()
             )
-        await self._let_go(set(self._held) - set(kept))
+        taken_away = set(self._held) - set(kept)
+        await self._let_go(taken_away)
+        if taken_away:
+            # Whoever took it away waits for this: by now Microsoft was asked to end it.
+            async with self._transactions() as tx:
+                await tx.sync.drop_streams(taken_away, holder=NOBODY)
         for connection_id in taken:
             await self._let_go({connection_id} & set(self._held))
             self._held[connection_id] = asyncio.create_task(

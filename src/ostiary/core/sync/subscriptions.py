@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -119,6 +119,18 @@ class SubscriptionStore(Protocol):
 
     async def find(self, subscription_id: str) -> Subscription | None: ...
     async def remove(self, subscription_id: str) -> None: ...
+    async def leave(self, subscription_id: str, *, now: datetime) -> None:
+        """Remove one for good: its source counts as tried just now, so that nobody makes another one soon."""
+        ...
+
+    async def count_telling(self, connection_id: str) -> int:
+        """Return how many subscriptions and streams tell us of a mailbox."""
+        ...
+
+    async def look_soon(self, connection_ids: Collection[str]) -> None:
+        """Have these connections compared with Microsoft's list at the next audit, whenever the last one was."""
+        ...
+
     async def of_connection(self, connection_id: str) -> tuple[Subscription, ...]: ...
     async def missing(self, *, now: datetime, retry_before: datetime, limit: int) -> tuple[Wanted, ...]:
         """Followed sources over Graph without a subscription, not tried since ``retry_before``; marked as tried."""

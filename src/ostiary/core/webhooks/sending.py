@@ -46,6 +46,7 @@ POLL_SECONDS: Final = 5.0
 """Retries become due without anybody saying so."""
 
 _GONE: Final = 410
+_WRITE_AGAIN_SECONDS: Final = 1.0
 
 log = structlog.get_logger("ostiary.webhooks")
 
@@ -209,26 +210,32 @@ class WebhookSender:
             await self._freed.wait()
             self._freed.clear()
             if self._results:
-                await self._flush()
+                if not await self._flush():
+                    await asyncio.sleep(_WRITE_AGAIN_SECONDS)
+                    self._freed.set()
             elif self._stopping.is_set():
                 await asyncio.sleep(0.01)
                 self._freed.set()
 
-    async def _flush(self) -> None:
-        """Write all results that there are in one transaction: under load that is many at once."""
+    async def _flush(self) -> bool:
+        """Write all results that there are in one transaction: under load that is many at once. False: not now."""
         results, self._results = self._results, []
         if not results:
-            return
+            return True
         try:
             async with self._transactions() as tx:
                 await tx.webhooks.record(results)
                 await self._note_endpoints(tx, results)
         except Exception as error:
-            # Whatever it was, a database that restarts included: the leases run out, and everything goes out once
-            # more with the same ids (RR-2). Nobody else would begin to write results again.
+            # Whatever it was, a database that restarts included: they are written when that is over. What outlived
+            # its lease is somebody else's by then, and goes out once more with the same id (RR-2).
+            now = self._clock.now()
+            kept = [result for result in results if (result.work.delivery.next_at or now) > now]
+            self._results = kept + self._results
             log.warning("results of webhooks not written", error=type(error).__name__, count=len(results))
-            return
+            return False
         await hit(Failpoint.DELIVERY_MARKED)
+        return True
 
     async def _note_endpoints(self, tx: WebhookTransaction, results: Sequence[Result]) -> None:
         answered = {r.work.delivery.endpoint_id for r in results if r.state is DeliveryState.DELIVERED}

@@ -85,6 +85,13 @@ class ReceiptShape(AnswerShape):
     backups_gone_by: Annotated[
         AwareDatetime, Field(description="Backups may hold the sealed token until then at the latest.")
     ]
+    subscriptions_left: Annotated[
+        int,
+        Field(
+            description="What at Microsoft could not be ended in time. It tells us of changes, which are thrown away,"
+            " for up to a week."
+        ),
+    ]
 
 
 class ConnectionQuery(ListQuery):

@@ -266,6 +266,7 @@ def disconnect(
                 "tokens_destroyed": receipt.tokens_destroyed,
                 "at": receipt.at.isoformat(),
                 "backups_gone_by": receipt.backups_gone_by.isoformat(),
+                "subscriptions_left": receipt.subscriptions_left,
                 "connection": connection_document(receipt.connection),
             }
         )
@@ -275,6 +276,10 @@ def disconnect(
         advise(
             f"Backups made before hold them sealed until {receipt.backups_gone_by:%Y-%m-%d} at the latest."
         )
+        if receipt.subscriptions_left:
+            advise(
+                "Microsoft could not be told in time; for up to a week it sends notices, which are thrown away."
+            )
     else:
         print(f"{receipt.connection.address} was disconnected already.")
 

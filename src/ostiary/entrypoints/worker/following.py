@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from ostiary.bootstrap import Services
-from ostiary.core.sync.streaming import LOOK_EVERY_SECONDS
+from ostiary.core.sync.streaming import LOOK_EVERY_SECONDS, STREAMS
 
 IDLE_SECONDS: Final = 1.0
 """How often to look for sources that are due by the clock; notices are heard at once."""
@@ -57,18 +57,19 @@ class Follower:
 
 async def hold_streams(services: Services, stopping: asyncio.Event) -> None:
     """Hold streams until told to stop."""
+    told_to_stop = asyncio.create_task(stopping.wait())
     try:
-        while not stopping.is_set():
-            try:
-                await services.streams.look()
-            except Exception as error:
-                log.warning("cannot look after streams", error=type(error).__name__)
-            try:
-                async with asyncio.timeout(LOOK_EVERY_SECONDS):
-                    await stopping.wait()
-            except TimeoutError:
-                continue
+        async with services.sync_signals.listen(STREAMS) as listener:
+            while not stopping.is_set():
+                try:
+                    await services.streams.look()
+                except Exception as error:
+                    log.warning("cannot look after streams", error=type(error).__name__)
+                news = asyncio.create_task(listener.news(seconds=LOOK_EVERY_SECONDS))
+                await asyncio.wait({news, told_to_stop}, return_when=asyncio.FIRST_COMPLETED)
+                news.cancel()
     finally:
+        told_to_stop.cancel()
         await services.streams.close()
 
 

@@ -10,6 +10,7 @@ from ostiary.bootstrap import Services
 from ostiary.core.connections.erase import ERASE_JOB
 from ostiary.core.connections.health import CHECK_JOB
 from ostiary.core.connections.idle import RETIRE_JOB
+from ostiary.core.connections.leaving import LEAVE_JOB
 from ostiary.core.feed.service import TRIM_JOB
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.organizations.service import LICENCES_GIVEN_JOB, LICENCES_TAKEN_JOB
@@ -115,6 +116,7 @@ JOBS: Final[tuple[Job, ...]] = (
         lambda services, given: services.connections.recheck_waiting(given["organization_id"]),
     ),
     Job("credentials.watch", lambda services, _: watch_credentials(services), "41 6 * * *"),
+    Job(LEAVE_JOB, lambda services, given: services.subscriptions.end(given["connection_id"])),
     Job(KEEP_JOB, lambda services, _: services.subscriptions.keep(), "* * * * *"),
     Job(AUDIT_JOB, lambda services, _: services.subscriptions.audit(), "11 * * * *"),
     Job(SEED_JOB, lambda services, _: services.sync.seed(), "*/10 * * * *"),

@@ -60,6 +60,8 @@ class Receipt:
     """False when there was nothing left to destroy."""
     at: datetime
     backups_gone_by: datetime
+    subscriptions_left: int = 0
+    """What at Microsoft could not be ended in time: it tells of changes, which are thrown away, for up to a week."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
