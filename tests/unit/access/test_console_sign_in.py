@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ostiary.adapters.memory.authorization_server import MemoryAuthorizationServer, MemoryPerson
 from ostiary.core.access.model import Permission, Role, SignedIn
 from ostiary.core.access.service import AccessService
-from ostiary.core.audit.model import Actor
+from ostiary.core.audit.model import Actor, ActorKind
 from ostiary.core.kernel.clock import MovableClock
 from ostiary.core.kernel.errors import FlowRejected, PermissionDenied
 from ostiary.core.kernel.secret import Secret
@@ -399,3 +399,30 @@ async def test_a_link_does_not_move_somebody_to_another_account(
             await sign_in(other, link=second)
         assert refused.value.reason == "account_mismatch"
     assert (await sign_in(dana, link=second)).session.subject_id == member.id
+
+
+async def test_who_signed_in_is_on_record_as_a_person_of_the_organization(
+    sign_in: SignIn, link: Secret, dana: MemoryPerson, member: Member, transactions: SQLTransactions
+) -> None:
+    signed_in = await sign_in(dana, link=link)
+    async with transactions() as transaction:
+        (record,) = (
+            await transaction.audit.page(organization_id=None, what_prefix="console.signed_in")
+        ).items
+    assert record.actor == Actor(
+        ActorKind.PERSON, id=member.id, name="Dana Okafor", ip="192.0.2.7", request_id="RQ-1"
+    )
+    assert (record.organization_id, record.object_id) == (member.organization_id, signed_in.session.id)
+
+
+async def test_an_operator_who_signed_in_is_on_record_as_one(
+    access: AccessService, sign_in: SignIn, dana: MemoryPerson, transactions: SQLTransactions
+) -> None:
+    first = await access.ensure_first_operator()
+    signed_in = await sign_in(dana, link=first)
+    async with transactions() as transaction:
+        (record,) = (
+            await transaction.audit.page(organization_id=None, what_prefix="console.signed_in")
+        ).items
+    assert (record.actor.kind, record.actor.id) == (ActorKind.OPERATOR, signed_in.session.subject_id)
+    assert record.organization_id is None

@@ -201,3 +201,28 @@ async def test_a_key_has_a_few_networks_at_most_and_each_once(access: AccessServ
 def test_a_short_key_for_hashes_stops_the_start(make_access: Callable[..., AccessService]) -> None:
     with pytest.raises(ValueError, match="too short"):
         make_access(api_key_hash_key=b"h" * 31)
+
+
+async def test_who_replaced_or_revoked_which_key_is_on_record(
+    access: AccessService, operator: Actor, transactions: SQLTransactions
+) -> None:
+    old, _ = await access.create_api_key(name="a", permissions=READ, networks=["192.0.2.7"], actor=operator)
+    new, _ = await access.rotate_api_key(old.id, actor=operator)
+    await access.revoke_api_key(new.id, actor=operator)
+    async with transactions() as transaction:
+        page = await transaction.audit.page(organization_id=None, what_prefix="api_key.")
+    revoked, rotated, created = page.items
+    assert (revoked.what, revoked.object_id, revoked.actor) == ("api_key.revoked", new.id, operator)
+    assert (rotated.what, rotated.object_id, rotated.actor) == ("api_key.rotated", old.id, operator)
+    assert dict(rotated.detail) == {
+        "permissions": "api.read",
+        "networks": "192.0.2.7/32",
+        "expires_at": new.expires_at.isoformat(),
+        "replaced_by": new.id,
+    }
+    assert (created.what, created.object_id) == ("api_key.created", old.id)
+    assert dict(created.detail) == {
+        "permissions": "api.read",
+        "networks": "192.0.2.7/32",
+        "expires_at": old.expires_at.isoformat(),
+    }

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ostiary.core.connections.errors import IllegalTransition
-from ostiary.core.connections.machine import TRANSITIONS, ConnectionEvent, transition
+from ostiary.core.connections.machine import TRANSITIONS, ConnectionEvent, transition, words
 from ostiary.core.connections.model import Connection, ConnectionStatus
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.errors import ProviderDetail
@@ -92,3 +92,17 @@ def test_another_reason_is_a_change_though_the_state_is_the_same() -> None:
     again = transition(failing, ConnectionEvent.STOPPED, now=later, reason="a")
     other = transition(failing, ConnectionEvent.STOPPED, now=later, reason="b")
     assert (again.changed_at, other.changed_at) == (NOW, later)
+
+
+def test_a_status_reads_as_words_in_a_sentence() -> None:
+    assert {status: words(status) for status in ConnectionStatus} == {
+        ConnectionStatus.NOT_CONNECTED: "not connected",
+        ConnectionStatus.CONNECTING: "connecting",
+        ConnectionStatus.UNCONFIRMED: "unconfirmed",
+        ConnectionStatus.CONNECTED: "connected",
+        ConnectionStatus.NEEDS_SIGN_IN: "needing sign-in",
+        ConnectionStatus.WAITING_FOR_APPROVAL: "waiting for approval",
+        ConnectionStatus.FAILING: "failing",
+        ConnectionStatus.PAUSED: "paused",
+        ConnectionStatus.DISCONNECTED: "disconnected",
+    }

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from ostiary.core.connections.model import Connection, ConnectionStatus
 from ostiary.core.connections.plan import (
     _LONGEST_HINT,
     ORGANIZATIONS,
@@ -43,6 +44,7 @@ def plan(
     offer_ews: bool = True,
     today: date = NOW.date(),
     prefer: AccessMethod | None = None,
+    reconnects: Connection | None = None,
 ):
     return plan_connect(
         organization=Organization(
@@ -65,6 +67,7 @@ def plan(
         offer_ews=offer_ews,
         today=today,
         prefer=prefer,
+        reconnects=reconnects,
     )
 
 
@@ -174,3 +177,32 @@ def test_a_complete_approval_of_ews_goes_before_an_incomplete_one_of_graph() -> 
     partial = replace(consent("a", GRAPH, ConsentState.PARTIAL), granted_scopes=("Mail.ReadWrite",))
     made = plan(tenants=(tenant("a"),), consents=(partial, consent("a", EWS)))
     assert (made.method, made.approval) == (EWS, Approval.GIVEN)
+
+
+def test_a_connection_that_is_renewed_keeps_its_directory_and_method() -> None:
+    two = (tenant("a"), tenant("b"))
+    renewed = Connection(
+        "con_1",
+        "org_1",
+        "mem_1",
+        "global",
+        "b",
+        "o",
+        EWS,
+        "main",
+        True,
+        True,
+        ConnectionStatus.NEEDS_SIGN_IN,
+        "CO-0000-0000",
+        "tom@x.example",
+        "Tom Ellis",
+        NOW,
+        NOW,
+    )
+    consents = (consent("a", GRAPH), consent("b", EWS), consent("b", GRAPH))
+    made = plan(tenants=two, consents=consents, member_tenant="a", reconnects=renewed)
+    assert (made.tenant_id, made.method, made.approval) == ("b", EWS, Approval.GIVEN)
+    later = plan(tenants=two, consents=consents, reconnects=renewed, today=date(2027, 4, 1))
+    assert (later.tenant_id, later.method) == ("b", GRAPH)
+    asked = plan(tenants=two, consents=consents, reconnects=renewed, prefer=GRAPH)
+    assert asked.method is GRAPH

@@ -6,16 +6,25 @@ from dataclasses import replace
 
 import pytest
 
+from ostiary.core.audit.model import SYSTEM
 from ostiary.core.connections.errors import ConnectionNotUsable
 from ostiary.core.connections.machine import ConnectionEvent
 from ostiary.core.connections.model import ConnectionStatus
-from ostiary.core.connections.token_rules import refusal_event, require_usable
+from ostiary.core.connections.token_rules import (
+    access_token_context,
+    record_opening,
+    record_scope_change,
+    refresh_token_context,
+    refusal_event,
+    require_usable,
+)
 from ostiary.core.kernel.errors import (
     AccessBlocked,
     ConsentRequired,
     OstiaryError,
     ReauthorizationRequired,
 )
+from ostiary.core.vault.model import SealContext
 
 LOST = {
     ConnectionStatus.NEEDS_SIGN_IN: (ReauthorizationRequired, "sign_in_needed"),
@@ -54,3 +63,88 @@ def test_a_refusal_has_its_event_and_its_reason(
     error: OstiaryError, event: ConnectionEvent, reason: str
 ) -> None:
     assert refusal_event(error) == (event, reason)
+
+
+async def test_a_token_belongs_to_its_connection_kind_and_version(world) -> None:
+    connection = await world.connect()
+    for context, kind in (
+        (refresh_token_context(connection, 7), "refresh_token"),
+        (access_token_context(connection, 7), "access_token"),
+    ):
+        assert context == SealContext("org_1", connection.id, kind, 7)
+
+
+GRAPH = "https://graph.microsoft.com/"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said", "reason", "detail"),
+    [
+        (
+            ("Mail.Read", "Mail.Send"),
+            ("Mail.Read", "Calendars.Read", "Contacts.Read"),
+            "lost Mail.Send; gained Calendars.Read, Contacts.Read",
+            "missing_permission",
+            {"gained": "Calendars.Read, Contacts.Read", "lost": "Mail.Send"},
+        ),
+        (
+            ("Mail.Read",),
+            (GRAPH + "Mail.Read", "Mail.Send"),
+            "gained Mail.Send",
+            None,
+            {"gained": "Mail.Send", "lost": ""},
+        ),
+        (
+            (GRAPH + "Mail.Read", "Mail.Send"),
+            ("Mail.Read",),
+            "lost Mail.Send",
+            "missing_permission",
+            {"gained": "", "lost": "Mail.Send"},
+        ),
+    ],
+)
+async def test_permissions_that_changed_are_on_record_by_their_short_names(
+    world, before, now, said, reason, detail
+) -> None:
+    connection = replace(await world.connect(), granted_scopes=before)
+    async with world.transactions() as tx:
+        await record_scope_change(tx, connection, now)
+        (record,) = (await tx.audit.page(organization_id=None, what_prefix="connection.scopes")).items
+    assert (record.what, record.actor, record.reason) == ("connection.scopes_changed", SYSTEM, reason)
+    assert (record.organization_id, record.object_id, record.reference) == (
+        "org_1",
+        connection.id,
+        connection.reference,
+    )
+    assert dict(record.detail) == detail
+    assert f"changed at Microsoft: {said}." in record.sentence
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (("Mail.Read",), (GRAPH + "Mail.Read",)),
+        (("Mail.Read",), ("Mail.Read", "openid", "Profile", "email", "offline_access", GRAPH + ".default")),
+        (("Mail.Read", "openid", "email"), ("Mail.Read",)),
+        ((), ("Mail.Read",)),
+    ],
+)
+async def test_what_names_no_permission_is_no_change(world, before, now) -> None:
+    connection = replace(await world.connect(), granted_scopes=before)
+    async with world.transactions() as tx:
+        await record_scope_change(tx, connection, now)
+        assert (await tx.audit.page(organization_id=None, what_prefix="connection.scopes")).items == ()
+
+
+async def test_each_opening_is_on_record_with_what_for(world) -> None:
+    connection = await world.connect()
+    async with world.transactions() as tx:
+        await record_opening(tx, connection, "refresh_token", "rewrap")
+        record = (await tx.audit.page(organization_id=None, what_prefix="vault.opened")).items[0]
+    assert dict(record.detail) == {"kind": "refresh_token", "purpose": "rewrap"}
+    assert (record.actor, record.organization_id, record.object_id, record.reference) == (
+        SYSTEM,
+        "org_1",
+        connection.id,
+        connection.reference,
+    )

@@ -40,8 +40,10 @@ class PretendDirectory:
     """Says of a directory what it is told to say."""
 
     facts: DirectoryFacts | OstiaryError
+    asked_with: list[str] = field(default_factory=list)
 
     async def read(self, *, access_token: Secret) -> DirectoryFacts:
+        self.asked_with.append(access_token.reveal())
         if isinstance(self.facts, OstiaryError):
             raise self.facts
         return self.facts

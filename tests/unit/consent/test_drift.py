@@ -95,3 +95,8 @@ async def test_nothing_is_noted_of_what_nobody_approved(company: Company, to: Co
     at = company.clock.now() + HOUR
     assert await seen(company, to, at=at, method=AccessMethod.EWS) is None
     assert await company.audited("consent.withdrawn") == []
+
+
+async def test_what_was_seen_at_the_moment_of_the_last_change_counts(company: Company) -> None:
+    await company.approve()
+    assert await seen(company, ConsentState.WITHDRAWN, at=company.clock.now(), reason="consent_withdrawn")

@@ -14,7 +14,7 @@ from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.errors import Conflict, FlowRejected, NotFound, TemporarilyUnavailable
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.organizations.model import Organization
-from ostiary.core.signin.model import TokenSet
+from ostiary.core.signin.model import MicrosoftIdentity, SignedClaims, TokenSet
 
 if TYPE_CHECKING:
     Company = Any
@@ -220,3 +220,33 @@ async def test_an_answer_that_names_nobody_is_no_evidence(company: Company) -> N
     with pytest.raises(FlowRejected) as refused:
         await company.consent._returns._evidence.gather(attempt, registration, nameless)
     assert refused.value.reason == "session_lost"
+
+
+@pytest.mark.parametrize(
+    ("method", "token"), [(AccessMethod.GRAPH, "access-0"), (AccessMethod.EWS, "access-1")]
+)
+async def test_the_directory_is_read_with_a_token_for_graph(
+    company: Company, method: AccessMethod, token: str
+) -> None:
+    # A sign-in for EWS brings a token that Graph refuses; its refresh token buys another one.
+    await company.approve(method)
+    assert company.directory.asked_with == [token]
+
+
+async def test_without_a_refresh_token_permissions_are_not_waited_for(company: Company) -> None:
+    attempt = await company.approve()
+    (registration,) = company.consent.watch._registrations
+    evidence = company.consent._returns._evidence
+    unreliable = evidence._server = Unreliable()
+    claims = SignedClaims(
+        MicrosoftIdentity("global", company.priya.tenant_id, company.priya.object_id),
+        company.priya.username,
+        company.priya.display_name,
+        company.clock.now(),
+    )
+    bare = TokenSet(Secret("access"), company.clock.now(), frozenset(), claims=claims)
+    found = await evidence.gather(attempt, registration, bare)
+    assert (found.granted_scopes, found.ews_reachable, unreliable.asked) == (frozenset(), None, 0)
+    assert found.directory is not None
+    by_ews = await evidence.gather(replace(attempt, method=AccessMethod.EWS), registration, bare)
+    assert (by_ews.directory, by_ews.ews_reachable, unreliable.asked) == (None, True, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -114,3 +115,12 @@ async def test_the_daily_job_alarms_and_rotates(app: Services, clock: MovableClo
     assert sealed.key_id != before
     assert await rotate_due_keys(app) == ()
     assert b"ostiary_key_age_days 0.0" in app.metrics.render()
+
+
+async def test_tasks_that_ask_at_the_same_moment_keep_what_each_reserved(
+    transactions: SQLTransactions, clock: MovableClock
+) -> None:
+    counter = WrapCounter(transactions=transactions, clock=clock)
+    await asyncio.gather(*(counter.take(organization_id="org_1", key_id="k") for _ in range(2)))
+    assert counter._left == {"k": 2 * BLOCK - 2}
+    assert (await records(transactions))["k"].wraps == 2 * BLOCK

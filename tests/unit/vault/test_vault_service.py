@@ -240,3 +240,35 @@ async def test_a_data_key_of_another_length_opens_nothing(monkeypatch: pytest.Mo
     monkeypatch.setattr(service._keys, "unwrap", short)
     with pytest.raises(SealBroken, match="damaged"):
         await service.open(sealed, CONTEXT, purpose=Purpose.REFRESH)
+
+
+async def test_what_was_sealed_long_ago_still_opens() -> None:
+    """Written down once: a change of format, labels or key derivation would lose every stored sign-in (SR-34)."""
+    stored = Sealed(
+        format_version=1,
+        key_id="k1/org_1",
+        wrapped_key=bytes.fromhex(
+            "6699a58c091affea6a87144a50c794327b452aaef64083a405bf4e25cf0f918f33f08817dca10b68"
+            "069a07fa42113a35ab37ef1b35baf9b55d568f48"
+        ),
+        nonce=bytes.fromhex("3122071113bd120536abce66"),
+        commitment=bytes.fromhex("9d443a1fafcffa2fad845a456b315f0b8788df461bb13b8874340de4b5b64aaa"),
+        ciphertext=bytes.fromhex(
+            "7b1f4b7fa5209d0bd78d8e2c0f25aeda21df611ebe02756b2526c91c7a9b54a2b9720224b78eb8d987e880"
+        ),
+    )
+    opened = await vault(seed=9).open(stored, CONTEXT, purpose=Purpose.REFRESH)
+    assert opened.reveal() == CLEAR
+
+
+def test_what_is_authenticated_beside_a_value_is_written_down() -> None:
+    assert associated_data(CONTEXT, format_version=1, key_id="k1") == (
+        b"\0\0\0\x14ostiary sealed value\0\0\0\x011\0\0\0\x02k1"
+        b"\0\0\0\x05org_1\0\0\0\x05con_1\0\0\0\x0drefresh_token\0\0\0\x011"
+    )
+
+
+async def test_nothing_at_all_can_be_sealed_too() -> None:
+    service = vault()
+    sealed = await service.seal(Secret(""), CONTEXT)
+    assert (await service.open(sealed, CONTEXT, purpose=Purpose.REFRESH)).reveal() == ""

@@ -198,3 +198,14 @@ def test_the_longest_address_is_taken_and_one_letter_more_is_not() -> None:
     check_url(longest, EgressRules())
     with pytest.raises(InvalidRequest, match="at most"):
         check_url(longest + "a", EgressRules())
+
+
+def test_a_refused_port_names_the_allowed_ones_and_development_has_no_list() -> None:
+    with pytest.raises(InvalidRequest, match=r"allowed: 443, 8443\."):
+        check_url("https://hooks.example:9443/in", EgressRules(ports=frozenset({8443, 443})))
+    check_url("https://hooks.example:8443/in", EgressRules(ports=frozenset({8443, 443})))
+    check_url("https://hooks.example:9443/in", EgressRules(allow_private=True))
+
+
+def test_development_may_call_its_own_address() -> None:
+    check_url("http://own.example/in", EgressRules(allow_private=True, own_hosts=frozenset({"own.example"})))
