@@ -80,10 +80,10 @@ tamper: install ## Tamper with sealed values and count what opens (TAMPER=100000
 
 # The modules that guard secrets, sign-ins, the trail and permissions; the tests of these areas.
 SECURITY_TESTS := tests/unit/access tests/unit/audit tests/unit/connections tests/unit/consent tests/unit/signin \
-	tests/unit/vault tests/unit/webhooks tests/unit/entra/test_two_certificates.py tests/unit/web/test_permissions.py \
-	tests/contract/test_key_services.py tests/integration/test_row_security.py tests/integration/test_migrations.py \
-	tests/integration/test_audit_commands.py tests/integration/test_anti_forgery.py tests/integration/test_keys_and_people.py \
-	tests/integration/test_role_matrix.py tests/integration/connect/test_health.py tests/integration/connect/test_connect_pages.py
+	tests/unit/vault tests/unit/webhooks tests/unit/entra/test_two_certificates.py \
+	tests/unit/web/test_permissions.py tests/unit/web/test_requirement.py tests/contract/test_key_services.py \
+	tests/integration/test_row_security.py tests/integration/test_migrations.py \
+	tests/integration/test_audit_commands.py tests/integration/test_keys_and_people.py
 MEASURED := COVERAGE_FILE=.mutation/coverage TEST_DURATIONS=.mutation/durations.json PYTHONPATH=scripts
 
 .PHONY: coverage-security
