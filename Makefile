@@ -74,6 +74,15 @@ figures: install browser ## Measure the figures of docs/security.md at full size
 		tests/unit/audit/test_chain.py -s $(PYTEST_ARGS)
 	MEASURE=1 $(BIN)/pytest tests/kill/test_freeze_life.py -s $(PYTEST_ARGS)
 
+# Whatever pages, API, commands and jobs do in their own tests; each test that the database tells of an act in.
+ACTS_TESTS := tests/integration tests/unit/access tests/unit/approvals tests/unit/connections tests/unit/consent \
+	tests/unit/organizations tests/unit/tenants tests/unit/webhooks
+
+.PHONY: acts
+acts: install ## Watch the database during the tests for acts without a record, and name what was not exercised.
+	PYTHONPATH=.:scripts nice $(BIN)/pytest -q -p act_census $(ACTS_TESTS) --deselect tests/integration/test_acts.py \
+		--deselect tests/integration/test_migrations.py $(PYTEST_ARGS)
+
 .PHONY: tamper
 tamper: install ## Tamper with sealed values and count what opens (TAMPER=100000).
 	TAMPER="$${TAMPER:-100000}" $(BIN)/pytest tests/unit/vault/test_tamper.py -s $(PYTEST_ARGS)

@@ -103,20 +103,28 @@ class Retention:
         self._clock = clock
 
     async def enforce(self) -> Mapping[Leftover, int]:
-        """Delete what was kept long enough, a batch per transaction; put on record how much of what."""
+        """Delete what was kept long enough, a batch and its record per transaction; put on record how much in all."""
         now = self._clock.now()
         deleted: dict[Leftover, int] = {}
         for leftover, kept_for in KEPT_FOR.items():
             for _ in range(_MOST_BATCHES):
                 async with self._transactions() as tx:
                     gone = await tx.retention.delete(leftover, finished_before=now - kept_for, limit=_BATCH)
+                    if gone:
+                        # With the deletion itself: the round may die before it comes to its summary.
+                        await tx.audit.record(
+                            "retention.deleted",
+                            "Records that were kept long enough were deleted.",
+                            actor=SYSTEM,
+                            detail={leftover.value: str(gone)},
+                        )
                 deleted[leftover] = deleted.get(leftover, 0) + gone
                 if gone < _BATCH:
                     break
         async with self._transactions() as tx:
             await tx.audit.record(
                 "retention.enforced",
-                "Records that were kept long enough were deleted.",
+                "What was kept long enough was looked for and deleted.",
                 actor=SYSTEM,
                 detail={leftover.value: str(count) for leftover, count in deleted.items()},
             )
