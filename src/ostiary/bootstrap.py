@@ -19,6 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ostiary import __version__
+from ostiary.adapters.answer_bodies import BodyBudget
 from ostiary.adapters.delivery.post import HTTPWebhookPost
 from ostiary.adapters.entra.assertion import (
     Certificate,
@@ -594,8 +595,11 @@ def _microsoft(
     entropy: Entropy,
 ) -> _Microsoft:
     cloud = _cloud(settings)
-    graph = GraphClient(session, host_url=cloud.graph_url, upload_urls=cloud.upload_urls, governor=governor)
-    ews = EWSSession(session, endpoint_url=cloud.ews_url, governor=governor)
+    bodies = BodyBudget()
+    graph = GraphClient(
+        session, host_url=cloud.graph_url, upload_urls=cloud.upload_urls, governor=governor, bodies=bodies
+    )
+    ews = EWSSession(session, endpoint_url=cloud.ews_url, governor=governor, bodies=bodies)
     return _Microsoft(
         authorization_server=EntraAuthorizationServer(
             session=session,

@@ -120,9 +120,10 @@ async def test_what_no_honest_server_says_is_refused_within_caps(feed: RunningFe
         Path("/proc/self/clear_refs").write_text("5")
         before = memory("VmRSS")
         with feed.wire.poison(ANSWERS[name], where=reading):
-            # One reading at a time: the cap is on each answer, and what several hold at once adds up.
-            await feed.victim.act("write")
-            await feed.until_marked(feed.victim)
+            # Both mailboxes, mail and calendar of each: what is read at once has a cap together.
+            for each in feed.both:
+                await each.act("write")
+                await feed.until_marked(each)
             await feed.step()
             assert feed.wire.poisoned > seen
             assert [await feed.oracle.cursors(each.connection_id) for each in feed.both] == cursors

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
 
 import pytest
 import pytest_asyncio
+from procrastinate.periodic import PeriodicDeferrer
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -140,3 +142,34 @@ async def test_worker_stops_whenever_it_is_asked_while_it_starts(
     assert task.done()
     assert not task.cancelled()
     assert task.exception() is None
+
+
+async def test_two_schedulers_at_once_let_each_periodic_job_run_once_a_turn(services: Services) -> None:
+    runs = 0
+
+    async def run(_: Services, __: Mapping[str, str]) -> None:
+        nonlocal runs
+        runs += 1
+
+    workers = [Worker(services, jobs=[Job("test.leap_day", run, "0 0 29 2 *")]) for _ in range(2)]
+    # Turns that no scheduler comes to by itself while this test runs.
+    first, second = (datetime(year, 2, 29, 0, 0, 5, tzinfo=UTC).timestamp() for year in (2028, 2032))
+
+    async def schedule(worker: Worker, at: float) -> None:
+        app = worker._app
+        async with app.open_async():
+            deferrer = PeriodicDeferrer(registry=app.periodic_registry, max_delay=30)
+            await deferrer.defer_jobs(
+                each for each in deferrer.get_previous_tasks(at) if each[0].task.name == "test.leap_day"
+            )
+
+    await asyncio.gather(*(schedule(worker, first) for worker in workers))
+    await workers[0].run(until_idle=True)
+    assert runs == 1
+    # One whose clock is behind comes to the same turn later, when the job is done and gone.
+    await schedule(workers[1], first)
+    await workers[1].run(until_idle=True)
+    assert runs == 1
+    await asyncio.gather(*(schedule(worker, second) for worker in workers))
+    await asyncio.gather(*(worker.run(until_idle=True) for worker in workers))
+    assert runs == 2

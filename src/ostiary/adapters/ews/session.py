@@ -10,6 +10,7 @@ from typing import Final
 
 import aiohttp
 
+from ostiary.adapters.answer_bodies import BodyBudget
 from ostiary.adapters.ews.errors import AnswerTooLarge, translate
 from ostiary.adapters.ews.response_code import fault_code, message_values
 from ostiary.adapters.ews.soap import MOST_ANSWER_BYTES, Element, M, S, envelope, parse_body
@@ -41,15 +42,18 @@ class EWSSession:
         endpoint_url: str,
         timeout_seconds: float = 60.0,
         governor: Governor | None = None,
+        bodies: BodyBudget | None = None,
     ) -> None:
         """``endpoint_url`` is the full address, such as ``https://outlook.office365.com/EWS/Exchange.asmx``.
 
-        Without a ``governor`` the limits of a mailbox hold within this session only.
+        Without a ``governor`` the limits of a mailbox hold within this session only, and without ``bodies`` those of
+        what answers may take up together.
         """
         self._session = session
         self._endpoint_url = endpoint_url
         self._timeout_seconds = timeout_seconds
         self._governor = governor or Governor()
+        self._bodies = bodies or BodyBudget()
 
     async def call(self, mailbox: MailboxAccess, operation: str, body: str) -> Element:
         """Send one request and return its response element.
@@ -162,8 +166,10 @@ class EWSSession:
     async def _answer_of(self, response: aiohttp.ClientResponse) -> Element:
         if response.status not in (200, 500):
             raise translate(response.status, None, response.headers)
-        content = await _read_bounded(response)
-        body = await _parse(content, response.status)
+        async with self._bodies.body(
+            response, most_bytes=MOST_ANSWER_BYTES, too_large=AnswerTooLarge
+        ) as content:
+            body = await _parse(bytes(content), response.status)
         if body.tag == f"{S}Fault":
             back_off, inner = message_values(body)
             raise translate(
@@ -190,18 +196,6 @@ def _expected(response: Element, operation: str) -> Element:
 
 def _down() -> TemporarilyUnavailable:
     return TemporarilyUnavailable("Microsoft isn’t answering properly.", reason="microsoft_down")
-
-
-async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
-    """Return the decompressed body, or raise once it is larger than any honest one."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.content.iter_any():
-        size += len(part)
-        if size > MOST_ANSWER_BYTES:
-            raise AnswerTooLarge("Microsoft gave an answer larger than we take.")
-        parts.append(part)
-    return b"".join(parts)
 
 
 async def _parse(content: bytes, status: int) -> Element:

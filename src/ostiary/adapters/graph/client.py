@@ -13,6 +13,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from ostiary.adapters.answer_bodies import BodyBudget
 from ostiary.adapters.graph.codec.json_shape import JSONObject, parse_object
 from ostiary.adapters.graph.errors import translate
 from ostiary.adapters.http_session import payload_of
@@ -55,12 +56,14 @@ class GraphClient:
         upload_urls: Collection[str] = (),
         timeout_seconds: float = 30.0,
         governor: Governor | None = None,
+        bodies: BodyBudget | None = None,
     ) -> None:
         """``host_url`` is the cloud's Graph host, such as ``https://graph.microsoft.com``, without a version.
 
         Args:
             upload_urls: Origins besides it that upload addresses may lead to, such as ``https://outlook.office.com``.
             governor: Gives every call its turn; None keeps the limits within this client.
+            bodies: What answers may take up together; None keeps that within this client.
         """
         self._session = session
         self._root = f"{host_url.rstrip('/')}/{API_VERSION}"
@@ -68,6 +71,7 @@ class GraphClient:
         self._upload_origins = {self._origin, *(_origin(url) for url in upload_urls)}
         self._timeout_seconds = timeout_seconds
         self._governor = governor or Governor()
+        self._bodies = bodies or BodyBudget()
 
     async def get(
         self,
@@ -98,7 +102,8 @@ class GraphClient:
                 response = await self._open(mailbox, path, fresh_token=True)
             async with response:
                 if response.status != 200:
-                    raise _error_of(response, await _read_bounded(response))
+                    async with self._body(response) as content:
+                        raise _error_of(response, content)
                 yield response
 
     async def _open(self, mailbox: MailboxAccess, path: str, *, fresh_token: bool) -> aiohttp.ClientResponse:
@@ -145,8 +150,9 @@ class GraphClient:
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(total=UPLOAD_PART_SECONDS, connect=10),
                 ) as response,
+                self._body(response) as content,
             ):
-                return response.status, response.headers, await _read_bounded(response)
+                return response.status, response.headers, bytes(content)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise TemporarilyUnavailable(
                 "Microsoft isn’t answering properly.", reason="microsoft_down"
@@ -254,38 +260,31 @@ class GraphClient:
     async def _exchange(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
     ) -> JSONObject:
-        async with self._session.request(
-            method,
-            URL(url, encoded=True),
-            data=None if body is None else payload_of(body),
-            headers=headers,
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=self._timeout_seconds, connect=10),
-        ) as response:
-            content = await _read_bounded(response)
+        async with (
+            self._session.request(
+                method,
+                URL(url, encoded=True),
+                data=None if body is None else payload_of(body),
+                headers=headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=self._timeout_seconds, connect=10),
+            ) as response,
+            self._body(response) as content,
+        ):
             if not 200 <= response.status < 300:
                 raise _error_of(response, content)
             is_change = method != "GET"
             return {} if is_change and not content.strip() else parse_object(content)
+
+    def _body(self, response: aiohttp.ClientResponse) -> AbstractAsyncContextManager[bytearray]:
+        return self._bodies.body(response, most_bytes=MOST_BODY_BYTES, too_large=ProviderContractBroken)
 
     def _turn(self, mailbox: MailboxAccess) -> AbstractAsyncContextManager[None]:
         key = MailboxKey(AccessMethod.GRAPH, mailbox.tenant_id, mailbox.object_id)
         return self._governor.turn(key, mailbox.urgency)
 
 
-async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
-    """Return the decompressed body, or raise once it is larger than any honest one."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.content.iter_any():
-        size += len(part)
-        if size > MOST_BODY_BYTES:
-            raise ProviderContractBroken("Microsoft gave an answer larger than we take.")
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _error_of(response: aiohttp.ClientResponse, content: bytes) -> OstiaryError:
+def _error_of(response: aiohttp.ClientResponse, content: bytes | bytearray) -> OstiaryError:
     code: str | None = None
     message = ""
     try:

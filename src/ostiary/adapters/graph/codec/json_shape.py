@@ -18,7 +18,7 @@ def broken(what: str) -> ProviderContractBroken:
     return ProviderContractBroken(f"Microsoft gave an answer we do not understand ({what}).")
 
 
-def parse_object(body: bytes) -> JSONObject:
+def parse_object(body: bytes | bytearray) -> JSONObject:
     """Decode one JSON object.
 
     Raises:
