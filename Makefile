@@ -70,7 +70,7 @@ figures: install browser ## Measure the figures of docs/security.md at full size
 	THEFTS="$${THEFTS:-1000}" $(BIN)/pytest tests/integration/test_stolen_returns.py -s $(PYTEST_ARGS)
 	TRIES="$${TRIES:-1000}" $(BIN)/pytest tests/integration/test_enumeration.py -s $(PYTEST_ARGS)
 	CANARY_ROUNDS="$${CANARY_ROUNDS:-10}" $(BIN)/pytest tests/kill/test_canaries.py -s $(PYTEST_ARGS)
-	$(BIN)/pytest tests/e2e/test_csp_browser.py tests/integration/test_acts.py \
+	TAMPERINGS="$${TAMPERINGS:-1000}" $(BIN)/pytest tests/e2e/test_csp_browser.py tests/integration/test_acts.py \
 		tests/unit/audit/test_chain.py -s $(PYTEST_ARGS)
 	MEASURE=1 $(BIN)/pytest tests/kill/test_freeze_life.py -s $(PYTEST_ARGS)
 
