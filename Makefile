@@ -139,6 +139,10 @@ bench-emulator: install ## Measure the emulator's own cost.
 fuzz-emulator: install ## Fuzz the emulator (FUZZ_SECONDS=600).
 	FUZZ_SECONDS="$${FUZZ_SECONDS:-600}" $(BIN)/pytest emulator/tests/fuzz -m fuzz $(PYTEST_ARGS)
 
+.PHONY: fuzz-api
+fuzz-api: install ## Try every call and every page as every kind of caller (FUZZ_SECONDS=600, FUZZ_SEED=1).
+	FUZZ_SECONDS="$${FUZZ_SECONDS:-600}" $(BIN)/pytest tests/fuzz -s --show-capture=no $(PYTEST_ARGS)
+
 .PHONY: clean
 clean: ## Remove what was installed and built here; the demo's data stays.
 	rm -rf .venv .tools dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -62,3 +62,11 @@ async def test_where_to_report_a_weakness_is_said_where_researchers_look(client:
     # RFC 9116: no more than a year ahead.
     assert fields["Expires"] == "2026-12-24T12:00:00Z"
     assert fields["Canonical"].endswith("/.well-known/security.txt")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/admin-consent/done/%00", "/trust/return/a%00b", "/connect/approval/%0D%0Ax", "/v1/connections/%00"],
+)
+async def test_an_address_with_a_control_character_is_nobodys(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.get(path)).status_code == 404

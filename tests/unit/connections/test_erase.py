@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import func, select
 from tests.unit.connections.conftest import ACTOR, TOM, TOM_ADDRESS
 
-from ostiary.adapters.sql.personal_records import every_rule
+from ostiary.adapters.sql.personal_records import _plain, every_rule
 from ostiary.adapters.sql.tables import metadata
 from ostiary.core.connections.erase import Erasure
 from ostiary.core.connections.export import Export
@@ -161,6 +162,24 @@ async def test_an_export_holds_what_is_stored_and_no_secret(world: World) -> Non
     columns = {name for rows in exported.values() for row in rows for name in row}
     assert not [name for name in columns if "hash" in name or "secret" in name or "cipher" in name]
     assert "organization.exported" in await world.audit("organization.")
+
+
+def test_whatever_a_column_holds_can_be_exported() -> None:
+    samples: dict[type, Any] = {
+        datetime: datetime(2026, 11, 24, tzinfo=UTC),
+        date: date(2026, 11, 24),
+        bool: True,
+        int: 1,
+        str: "x",
+        dict: {"a": 1},
+        list: ["x"],
+        object: {"a": ["x"]},
+    }
+    for rule in every_rule():
+        for column in rule.table.c:
+            # What is bytes is a seal or a hash, and never shown.
+            if rule.is_exported and column.type.python_type is not bytes:
+                json.dumps(_plain(samples[column.type.python_type]))
 
 
 async def test_an_export_of_one_person_holds_only_theirs(world: World) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 from enum import Enum
 from functools import cache
 from typing import Any, Final
@@ -304,7 +304,8 @@ def _add(rows: dict[str, int], rule: Rule, count: int) -> None:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
+    # A moment is a day, too.
+    if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Enum):
         return value.value

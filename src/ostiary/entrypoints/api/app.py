@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from ostiary.core.access.model import Permission
+from ostiary.entrypoints.api.description import complete
 from ostiary.entrypoints.api.problems import Problem
 from ostiary.entrypoints.api.shapes import AnswerShape, RequestShape
 from ostiary.entrypoints.web.permissions import requires
@@ -66,6 +67,7 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
             operation["responses"].pop("422", None)
     components["schemas"] = _reachable(document, schemas)
     _restore_examples(components["schemas"])
+    complete(document)
     return document
 
 

@@ -27,7 +27,15 @@ class AuditQuery(ListQuery):
         str | None,
         Field(pattern=r"^[a-z_.]{1,64}$", description="Start of the act's name, such as `consent.`."),
     ] = None
-    reference: Annotated[Line | None, Field(min_length=1, max_length=32)] = None
+    reference: Annotated[
+        Line | None,
+        Field(
+            min_length=1,
+            max_length=32,
+            description="Only records of one act, by what people can read out.",
+            examples=["CN-7Q4M-1C9X"],
+        ),
+    ] = None
     object_id: Annotated[ObjectId | None, Field(alias="object", description="Only about this object.")] = None
     since: Annotated[AwareDatetime | None, Field(description="Not before.")] = None
     until: Annotated[AwareDatetime | None, Field(description="Before.")] = None

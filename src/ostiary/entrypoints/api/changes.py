@@ -24,7 +24,7 @@ from ostiary.entrypoints.web.permissions import requires
 
 router = api_router("/v1", tag="changes")
 
-_FOLLOWING = problem_responses(400, 401, 403, 404, 410)
+_FOLLOWING = problem_responses(400, 401, 403, 404, 410, 429)
 
 _EVENT: dict[str, Any] = {
     "id": "evt_k5yqz2m7c4xw6t3rdn8hv0bf1g",
@@ -92,6 +92,13 @@ class ChangeShape(AnswerShape):
 
 class ChangePageShape(AnswerShape):
     """Events in order, oldest first."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        json_schema_extra={
+            "examples": [{"items": [_EVENT], "next_cursor": "eyJzIjo0MjExfQ", "has_more": False}]
+        },
+    )
 
     items: list[ChangeShape]
     next_cursor: Annotated[str, Field(description="Always there: gets what follows, whenever it happens.")]

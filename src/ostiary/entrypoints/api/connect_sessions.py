@@ -28,6 +28,17 @@ _EXAMPLE: dict[str, Any] = {
     "member_id": "mem_1c9x2t8v5w0y3k6r1d4fh7zq4m",
     "return_url": "https://app.larkspur.example/settings/email",
 }
+_SESSION: dict[str, Any] = {
+    "id": "cs_6r1d4fh7zq4m1c9x2t8v5w0y3k",
+    "reference": "CO-9D1M-7VHE",
+    "organization_id": _EXAMPLE["organization_id"],
+    "member_id": _EXAMPLE["member_id"],
+    "state": "open",
+    "reason": None,
+    "created_at": "2026-11-24T12:00:00Z",
+    "expires_at": "2026-11-24T12:15:00Z",
+    "connection_id": None,
+}
 
 
 class NewConnectSession(RequestShape):
@@ -76,6 +87,8 @@ class Completion(RequestShape):
 class ConnectSessionShape(AnswerShape):
     """A session and how far it has come."""
 
+    model_config = ConfigDict(from_attributes=True, frozen=True, json_schema_extra={"examples": [_SESSION]})
+
     id: str
     reference: Annotated[str, Field(description="For support; the person's pages show it, too.")]
     organization_id: str
@@ -96,15 +109,7 @@ class NewConnectSessionShape(ConnectSessionShape):
         json_schema_extra={
             "examples": [
                 {
-                    "id": "cs_6r1d4fh7zq4m1c9x2t8v5w0y3k",
-                    "reference": "CO-9D1M-7VHE",
-                    "organization_id": _EXAMPLE["organization_id"],
-                    "member_id": _EXAMPLE["member_id"],
-                    "state": "open",
-                    "reason": None,
-                    "created_at": "2026-11-24T12:00:00Z",
-                    "expires_at": "2026-11-24T12:15:00Z",
-                    "connection_id": None,
+                    **_SESSION,
                     "url": "https://connect.larkspur.example/connect/s/…",
                 }
             ]

@@ -79,6 +79,22 @@ class ConnectionShape(AnswerShape):
 class ReceiptShape(AnswerShape):
     """What a disconnect did, and what it leaves to people."""
 
+    model_config = ConfigDict(
+        from_attributes=True,
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "connection": _EXAMPLE,
+                    "tokens_destroyed": True,
+                    "subscriptions_left": 0,
+                    "at": "2026-11-24T12:00:00Z",
+                    "backups_gone_by": "2026-12-24T12:00:00Z",
+                }
+            ]
+        },
+    )
+
     connection: ConnectionShape
     tokens_destroyed: Annotated[bool, Field(description="False when there was nothing left to destroy.")]
     at: AwareDatetime

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Request, Response
 from pydantic import AwareDatetime, ConfigDict, Field
@@ -16,6 +16,16 @@ from ostiary.entrypoints.web.context import actor, services
 from ostiary.entrypoints.web.permissions import requires
 
 router = api_router("/v1/organizations/{organization_id}/admin-consent-links", tag="approval links")
+
+_LINK: dict[str, Any] = {
+    "id": "lnk_6r1d4fh7zq4m1c9x2t8v5w0y3k",
+    "reference": "LK-9D1M-7VHE",
+    "asked_by_name": "Dana Okafor",
+    "expected_tenant_id": "9c2f0b7a-51de-4a66-8f3e-1d7a40e2b918",
+    "sent_to": "priya.nair@harbourvale.example",
+    "created_at": "2026-11-24T12:00:00Z",
+    "expires_at": "2026-11-27T12:00:00Z",
+}
 
 
 class NewLink(RequestShape):
@@ -53,6 +63,8 @@ class NewLink(RequestShape):
 class LinkShape(AnswerShape):
     """A link that still works. Its address was shown once, when it was made."""
 
+    model_config = ConfigDict(from_attributes=True, frozen=True, json_schema_extra={"examples": [_LINK]})
+
     id: str
     reference: str
     asked_by_name: str
@@ -70,16 +82,7 @@ class NewLinkShape(LinkShape):
         frozen=True,
         json_schema_extra={
             "examples": [
-                {
-                    "id": "lnk_6r1d4fh7zq4m1c9x2t8v5w0y3k",
-                    "reference": "LK-9D1M-7VHE",
-                    "asked_by_name": "Dana Okafor",
-                    "expected_tenant_id": "9c2f0b7a-51de-4a66-8f3e-1d7a40e2b918",
-                    "sent_to": "priya.nair@harbourvale.example",
-                    "created_at": "2026-11-24T12:00:00Z",
-                    "expires_at": "2026-11-27T12:00:00Z",
-                    "url": "https://connect.larkspur.example/admin-consent/l/…",
-                }
+                {**_LINK, "url": "https://connect.larkspur.example/admin-consent/l/…"},
             ]
         },
     )

@@ -51,8 +51,15 @@ _CONTENT_TYPE: Final = r"^[A-Za-z0-9!#$&^_.+-]{1,120}/[A-Za-z0-9!#$&^_.+-]{1,120
 class FileQuery(RequestShape):
     """What the file is."""
 
-    name: Annotated[Line, Field(min_length=1, max_length=255, examples=["figures.xlsx"])]
-    content_type: Annotated[str, Field(pattern=_CONTENT_TYPE)] = "application/octet-stream"
+    name: Annotated[
+        Line,
+        Field(
+            min_length=1, max_length=255, description="Its name, without a path.", examples=["figures.xlsx"]
+        ),
+    ]
+    content_type: Annotated[str, Field(pattern=_CONTENT_TYPE, description="What the message says it is.")] = (
+        "application/octet-stream"
+    )
     inline: Annotated[bool, Field(description="A picture that the HTML body shows by its `content_id`.")] = (
         False
     )

@@ -58,8 +58,9 @@ _MEANINGS = {
     410: "What follows the cursor is no longer kept: begin anew.",
     413: "The body is too large.",
     429: "You call too often: wait `Retry-After` seconds.",
+    500: "We failed; whoever runs the instance finds it by `request_id`.",
     502: "Microsoft answered something we do not understand.",
-    503: "Microsoft is away or slows us down: wait `Retry-After` seconds.",
+    503: "Microsoft or a part of ours does not answer, or Microsoft slows us down: wait `Retry-After` seconds.",
 }
 
 Responses = dict[int | str, dict[str, Any]]

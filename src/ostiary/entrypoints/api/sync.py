@@ -70,15 +70,24 @@ class ProgressShape(AnswerShape):
 class SyncShape(AnswerShape):
     """How far a connection has been read."""
 
+    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [{"sources": [_PROGRESS]}]})
+
     sources: list[ProgressShape]
 
 
 class CoverageQuery(RequestShape):
     """Which span of time."""
 
-    start: Annotated[AwareDatetime, Field(alias="from", description="First moment.")]
+    start: Annotated[
+        AwareDatetime, Field(alias="from", description="First moment.", examples=["2026-11-24T00:00:00Z"])
+    ]
     end: Annotated[
-        AwareDatetime, Field(alias="to", description="Last moment; one in the future counts as now.")
+        AwareDatetime,
+        Field(
+            alias="to",
+            description="Last moment; one in the future counts as now.",
+            examples=["2026-11-24T12:00:00Z"],
+        ),
     ]
 
 

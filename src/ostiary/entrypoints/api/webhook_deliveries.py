@@ -118,9 +118,9 @@ class DeliveryQuery(ListQuery):
     event_id: ObjectId | None = None
     connection_id: ObjectId | None = None
     organization_id: ObjectId | None = None
-    state: DeliveryState | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    state: Annotated[DeliveryState | None, Field(description="Only those in this state.")] = None
+    since: Annotated[AwareDatetime | None, Field(description="Made at this moment or later.")] = None
+    until: Annotated[AwareDatetime | None, Field(description="Made before this moment.")] = None
 
 
 @router.get(

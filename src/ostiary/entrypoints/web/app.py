@@ -21,7 +21,7 @@ from ostiary.entrypoints.web.browser import BrowserCookie
 from ostiary.entrypoints.web.errors import FaultBarrier
 from ostiary.entrypoints.web.forwarded import Forwarded
 from ostiary.entrypoints.web.headers import SecurityHeaders
-from ostiary.entrypoints.web.limits import BodyLimit
+from ostiary.entrypoints.web.limits import BodyLimit, PlainPath
 from ostiary.entrypoints.web.permissions import permission_table
 from ostiary.entrypoints.web.request_id import RequestId
 from ostiary.entrypoints.web.static import StaticFiles
@@ -75,6 +75,7 @@ def protect(app: FastAPI, *, trusted_proxies: Sequence[str]) -> None:
     addresses: Addresses = app.state.addresses
     # Added from the inside out: the last one sees a request first.
     app.add_middleware(BodyLimit)
+    app.add_middleware(PlainPath)
     app.add_middleware(FaultBarrier)
     app.add_middleware(Forwarded, addresses=addresses, trusted_proxies=trusted_proxies)
     app.add_middleware(BrowserCookie)

@@ -1,4 +1,4 @@
-"""No request body is larger than its route can need (SR-70)."""
+"""No request body is larger than its route can need, and no address holds what no name has (SR-70)."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ UPLOAD_LIMIT_BYTES: Final = 1024 * 1024
 NOTIFICATION_LIMIT_BYTES: Final = 1024 * 1024
 """What Microsoft posts holds a hundred short notifications (SR-89)."""
 
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _UPLOADS: Final = ("/console/members/import", "/console/members/import/apply")
 
 
@@ -43,6 +44,20 @@ def _limit(path: str, api_prefix: str) -> int:
 
 class _TooLarge(Exception):
     pass
+
+
+class PlainPath:
+    """Answers 404 to an address with a control character: none of ours has one, and the database takes no NUL."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and _CONTROL.search(scope["path"]) is not None:
+            answer = error_answer(Request(scope), status=404, code="not_found")
+            await answer(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
 
 
 class BodyLimit:
