@@ -6,14 +6,18 @@ import json
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from readers.order import Order
+from report import say
 
 READERS = Path(__file__).parent / "readers"
+MOST_SECONDS = 60.0
+"""A busy machine then gives fewer rounds, and not no figures at all."""
 
 
 @dataclass
@@ -31,6 +35,11 @@ class Runs:
     @property
     def median_seconds(self) -> float:
         return statistics.median(self.seconds)
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds count."""
+        return len(self.seconds)
 
     @property
     def rate(self) -> float:
@@ -68,15 +77,26 @@ class Contest:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def compare(self, order: Order, *, rounds: int) -> dict[str, Runs]:
+    def compare(
+        self, order: Order, *, rounds: int, warm_up: bool = True, seconds: float = MOST_SECONDS
+    ) -> dict[str, Runs]:
         """Let each read once to warm up, then in turn, so that a busy moment of the machine hits all.
+
+        Args:
+            rounds: Most rounds that count.
+            warm_up: False where every reader has read something else already, and a round takes very long.
+            seconds: No round is begun later than this, except the first that counts.
 
         Raises:
             RuntimeError: A reader failed, or they did not all read the same number of things.
         """
         found = {name: Runs() for name in self._readers}
         names = list(self._readers)
-        for turn in range(rounds + 1):
+        began = time.monotonic()
+        for turn in range(0 if warm_up else 1, rounds + 1):
+            if turn > 1 and time.monotonic() - began > seconds:
+                say(f"no time for round {turn}")
+                break
             for name in names[turn % len(names) :] + names[: turn % len(names)]:
                 count, seconds, cpu_seconds = _answer(name, self._readers[name], order)
                 if turn:
