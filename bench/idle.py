@@ -41,7 +41,7 @@ _DAY: Final = 86_400
 
 def measure(tiny: bool) -> Part:
     """Measure; ``tiny`` proves only that it runs."""
-    people, sizes, watch = (1, (20, 40), 1.0) if tiny else (4, (1_000, 10_000), 6.0)
+    people, sizes, watch = (1, (20, 40), 1.0) if tiny else (4, (1_000, 10_000, 100_000), 6.0)
     with stage(people=people, messages=20) as place:
         return asyncio.run(_measure(place, people, sizes, watch))
 
@@ -68,12 +68,15 @@ async def _measure(place: Stage, people: int, sizes: tuple[int, ...], watch: flo
             pass
         recurring = await _recurring(services, place, real)
         rows = []
+        grown_by_table: dict[str, int] = {}
         before = await _bytes(services)
         size = people
         for wanted in sizes:
             say(f"idle: {wanted:,} connections")
             await _copy(services, real[0].id, size, wanted)
-            grown, size = await _bytes(services) - before, wanted
+            by_table = await _bytes(services)
+            grown, size = sum(by_table.values()) - sum(before.values()), wanted
+            grown_by_table = {name: by_table[name] - before[name] for name in _TABLES}
             memory, cpu = await _watch(place, watch)
             rows.append(
                 [
@@ -94,6 +97,16 @@ async def _measure(place: Stage, people: int, sizes: tuple[int, ...], watch: flo
                 "worker’s CPU ms a day, each, for watching",
             ),
             rows,
+        )
+    )
+    part.tables.append(
+        Table(
+            f"Where the bytes are, at {size:,} connections",
+            ("table, with its indexes", "bytes, each connection"),
+            [
+                [name.replace("_", " "), f"{grown_bytes / (size - people):,.0f}"]
+                for name, grown_bytes in sorted(grown_by_table.items(), key=lambda each: -each[1])
+            ],
         )
     )
     part.tables.append(recurring)
@@ -209,15 +222,16 @@ async def _copy(services: Services, template: str, start: int, end: int) -> None
         await connection.execute(text("UPDATE sync_states SET due_at = now() + interval '1 day'"))
 
 
-async def _bytes(services: Services) -> int:
+async def _bytes(services: Services) -> dict[str, int]:
+    """Return how large each table is, with its indexes."""
     async with services.transactions() as tx:
         found = await tx._connection.execute(
             text(
-                "SELECT sum(pg_total_relation_size(name::regclass))::bigint FROM unnest(CAST(:names AS text[])) name"
+                "SELECT name, pg_total_relation_size(name::regclass) AS bytes FROM unnest(CAST(:names AS text[])) name"
             ),
             {"names": list(_TABLES)},
         )
-        return found.scalar_one()
+        return {row.name: row.bytes for row in found}
 
 
 async def _watch(place: Stage, seconds: float) -> tuple[int, float]:
