@@ -111,7 +111,8 @@ class Metrics:
 
         self.notifications = Counter(
             "ostiary_notifications_total",
-            "Notifications of Microsoft Graph, by what became of them (`kept`, `dropped`, `unknown`, `failed`).",
+            "Notifications of Microsoft Graph, by what became of them (`kept`, `dropped`, `unknown`,"
+            " `crowded`: too many of one tenant, `failed`).",
             ("outcome",),
             registry=self._registry,
         )

@@ -161,7 +161,13 @@ async def test_only_what_is_of_the_subscription_marks_the_mailbox(
     assert (await client.post(path, content=b"\xff{")).status_code == 202
     assert await marked(pushed) == {"mail": 0, "calendar": 0}
 
-    assert (await client.post(path, json=good)).status_code == 202
+    answer = await client.post(path, json=good)
+    assert answer.status_code == 202
+    # Answered before the framework, behind the layers that every answer passes.
+    assert answer.headers["x-request-id"].startswith("RQ-")
+    assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert answer.headers["cache-control"] == "no-store"
+    assert (await client.post(path, json=good, headers={"Host": "elsewhere.example"})).status_code == 421
     assert await marked(pushed) == {"mail": 1, "calendar": 0}
     assert (await client.post(path, content=b"x" * (1024 * 1024 + 1))).status_code == 413
     assert (await client.post(f"{PATH}/sub_x.AAAA", json=good)).status_code == 404

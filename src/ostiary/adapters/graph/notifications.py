@@ -52,4 +52,5 @@ def _notice(entity: Any) -> Notice | None:
 
 def _text(entity: dict[str, Any], name: str) -> str:
     value = entity.get(name)
-    return value if isinstance(value, str) and len(value) <= 2048 else ""
+    # A NUL cannot be stored, and would take the posts down that are kept together with this one.
+    return value if isinstance(value, str) and len(value) <= 2048 and "\0" not in value else ""

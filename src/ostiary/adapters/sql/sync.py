@@ -191,39 +191,21 @@ class SQLSyncStore(SQLSyncItems):
         if not marks:
             return 0
         keys = sorted(marks, key=lambda key: (key[0], key[1].value))
-        rows = (
-            await self._connection.execute(
-                _MARK,
-                {
-                    "connections": [key[0] for key in keys],
-                    "sources": [key[1].value for key in keys],
-                    "everything": [marks[key] is None for key in keys],
-                    "now": now,
-                },
-            )
-        ).all()
-        hints = [
+        hints = [(*key, item_id) for key in keys for item_id in sorted(marks[key] or ())]
+        marked = await self._connection.execute(
+            _MARK,
             {
-                "connection_id": row.connection_id,
-                "source": row.source,
-                "item_id": item_id,
-                "organization_id": row.organization_id,
-                "mark": row.mark,
-            }
-            for row in rows
-            for item_id in sorted(marks[row.connection_id, Source(row.source)] or ())
-        ]
-        if hints:
-            statement = insert(sync_hints)
-            await self._connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=[sync_hints.c.connection_id, sync_hints.c.source, sync_hints.c.item_id],
-                    set_={"mark": statement.excluded.mark},
-                ),
-                hints,
-            )
-        await self._announce()
-        return len(rows)
+                "connections": [key[0] for key in keys],
+                "sources": [key[1].value for key in keys],
+                "everything": [marks[key] is None for key in keys],
+                "hint_connections": [hint[0] for hint in hints],
+                "hint_sources": [hint[1].value for hint in hints],
+                "hint_items": [hint[2] for hint in hints],
+                "now": now,
+                "channel": CHANNEL,
+            },
+        )
+        return marked.one().marked_count
 
     async def hints(self, claim: Claim, *, limit: int) -> tuple[str, ...]:
         statement = (
@@ -466,20 +448,33 @@ _MARK: Final = text(
         FROM sync_states s JOIN given g ON s.connection_id = g.connection_id AND s.source = g.source
         ORDER BY s.connection_id, s.source
         FOR UPDATE OF s
+    ), marked AS (
+        UPDATE sync_states s
+        SET mark = s.mark + 1,
+            full_mark = CASE WHEN l.everything THEN s.mark + 1 ELSE s.full_mark END,
+            due_at = LEAST(s.due_at, :now)
+        FROM locked l
+        WHERE s.connection_id = l.connection_id AND s.source = l.source
+        RETURNING s.connection_id, s.source, s.organization_id, s.mark
+    ), hinted AS (
+        INSERT INTO sync_hints (connection_id, source, item_id, organization_id, mark)
+        SELECT m.connection_id, m.source, h.item_id, m.organization_id, m.mark
+        FROM unnest(
+            CAST(:hint_connections AS text[]), CAST(:hint_sources AS text[]), CAST(:hint_items AS text[])
+        ) AS h (connection_id, source, item_id)
+        JOIN marked m ON m.connection_id = h.connection_id AND m.source = h.source
+        ON CONFLICT (connection_id, source, item_id) DO UPDATE SET mark = excluded.mark
     )
-    UPDATE sync_states s
-    SET mark = s.mark + 1,
-        full_mark = CASE WHEN l.everything THEN s.mark + 1 ELSE s.full_mark END,
-        due_at = LEAST(s.due_at, :now)
-    FROM locked l
-    WHERE s.connection_id = l.connection_id AND s.source = l.source
-    RETURNING s.connection_id, s.source, s.organization_id, s.mark
+    SELECT count(*) AS marked_count, pg_notify(:channel, '') FROM marked
     """
 ).bindparams(
-    bindparam("connections", type_=ARRAY(Text)),
-    bindparam("sources", type_=ARRAY(Text)),
+    *(
+        bindparam(name, type_=ARRAY(Text))
+        for name in ("connections", "sources", "hint_connections", "hint_sources", "hint_items")
+    )
 )
-"""Always locks in the same order, so that two batches of notices cannot wait for each other."""
+"""One statement, because Microsoft waits for it. Always locks in the same order: of the sources, under whose lock
+the hints are written, so that two batches of notices cannot wait for each other."""
 
 
 def _of(connection_id: str, source: Source) -> ColumnElement[bool]:

@@ -9,16 +9,18 @@ import asyncio
 import hmac
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.failpoints import Failpoint, hit
+from ostiary.core.kernel.fair_queue import FairQueue, QueueFull
 from ostiary.core.kernel.transactions import Transactions
 from ostiary.core.sync.model import Source
 from ostiary.core.sync.ports import SyncTransaction
+from ostiary.core.sync.rounds import MOST_HINTS
 from ostiary.core.sync.subscriptions import (
     CREATING_LIFE,
     NotificationPaths,
@@ -29,6 +31,12 @@ from ostiary.core.sync.subscriptions import (
 
 MOST_ITEMS: Final = 1_000
 """Microsoft batches by the hundred at most; what is more is dropped, and a full reading asked for (SR-89)."""
+
+MOST_TOGETHER: Final = 500
+"""Posts that are kept in one transaction. One of each tenant in turn, so that no flood fills it alone (SR-89)."""
+
+MOST_WAITING_OF_ONE: Final = 2_000
+"""Posts of one tenant that wait to be kept; what comes on top is refused, and Microsoft posts it again (SR-89)."""
 
 MOST_TOKEN_CHARACTERS: Final = 2_048
 """Of the word that a handshake echoes (SR-84)."""
@@ -80,12 +88,52 @@ class UnknownPath(Exception):
     """Nobody was given this address."""
 
 
-@dataclass(slots=True)
-class _Batch:
-    marks: dict[tuple[str, Source], set[str] | None]
-    renew: set[str]
-    lost: set[str]
+class TooManyWaiting(Exception):
+    """So much of this tenant waits to be kept that nothing more is taken; to be posted again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Post:
+    subscription: Subscription
+    notices: Sequence[Notice]
+    is_cut: bool
     done: asyncio.Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What several posts say together."""
+
+    marks: dict[tuple[str, Source], set[str] | None] = field(
+        default_factory=dict[tuple[str, Source], set[str] | None]
+    )
+    renew: set[str] = field(default_factory=set[str])
+    lost: set[str] = field(default_factory=set[str])
+
+    def add(self, post: _Post) -> None:
+        subscription = post.subscription
+        source = (subscription.connection_id, subscription.source)
+        for notice in post.notices:
+            match notice.lifecycle:
+                case LifecycleEvent.REAUTHORIZATION_REQUIRED:
+                    self.renew.add(subscription.id)
+                case LifecycleEvent.SUBSCRIPTION_REMOVED:
+                    self.lost.add(subscription.id)
+                    self.marks[source] = None
+                case LifecycleEvent.MISSED:
+                    self.marks[source] = None
+                case None:
+                    self._mark(source, None if post.is_cut else notice.item_id)
+
+    def _mark(self, source: tuple[str, Source], item_id: str | None) -> None:
+        items = self.marks.setdefault(source, set())
+        if items is None:
+            return
+        if item_id is None or len(items) >= MOST_HINTS:
+            # More than this is found faster by reading everything, and need not be written down one by one.
+            self.marks[source] = None
+        else:
+            items.add(item_id)
 
 
 class NotificationInbox:
@@ -105,7 +153,7 @@ class NotificationInbox:
         self._clock = clock
         self._paths = paths
         self._known: OrderedDict[str, tuple[Subscription, datetime]] = OrderedDict()
-        self._waiting: _Batch | None = None
+        self._waiting: FairQueue[_Post] = FairQueue(most_of_one=MOST_WAITING_OF_ONE)
         self._writing: asyncio.Task[None] | None = None
 
     async def may_echo(self, segment: str) -> bool:
@@ -129,6 +177,7 @@ class NotificationInbox:
 
         Raises:
             UnknownPath: The path is none that we gave out, or its subscription is gone.
+            TooManyWaiting: Its tenant floods us; ask for the post again later.
         """
         subscription_id = self._paths.subscription_id(segment)
         subscription = None if subscription_id is None else await self._find(subscription_id)
@@ -143,38 +192,36 @@ class NotificationInbox:
         return Receipt(kept_count=len(good), dropped_count=dropped)
 
     async def _keep(self, subscription: Subscription, notices: Sequence[Notice], *, is_cut: bool) -> None:
-        batch = self._waiting
-        if batch is None:
-            batch = self._waiting = _Batch({}, set(), set(), asyncio.get_running_loop().create_future())
-        source = (subscription.connection_id, subscription.source)
-        for notice in notices:
-            match notice.lifecycle:
-                case LifecycleEvent.REAUTHORIZATION_REQUIRED:
-                    batch.renew.add(subscription.id)
-                case LifecycleEvent.SUBSCRIPTION_REMOVED:
-                    batch.lost.add(subscription.id)
-                    batch.marks[source] = None
-                case LifecycleEvent.MISSED:
-                    batch.marks[source] = None
-                case None:
-                    _add(batch.marks, source, None if is_cut else notice.item_id)
+        post = _Post(subscription, notices, is_cut, asyncio.get_running_loop().create_future())
+        try:
+            self._waiting.put(subscription.tenant_id, post)
+        except QueueFull:
+            raise TooManyWaiting from None
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write(), name="notifications")
-        await asyncio.shield(batch.done)
+        await post.done
 
     async def _write(self) -> None:
         """Write batch after batch: while one is being committed the next one gathers."""
-        while self._waiting is not None:
-            batch, self._waiting = self._waiting, None
+        while posts := self._waiting.take(MOST_TOGETHER):
+            batch = _Batch()
+            for post in posts:
+                # Who has given up waiting was told to post again.
+                if not post.done.done():
+                    batch.add(post)
+            error: Exception | None = None
             try:
                 await self._commit(batch)
-            except Exception as error:
+            except Exception as failure:
                 # Whoever posted is told to post again, whatever it was.
-                batch.done.set_exception(error)
-                # Looked at here, because every poster may have hung up before.
-                batch.done.exception()
-            else:
-                batch.done.set_result(None)
+                error = failure
+            for post in posts:
+                if post.done.done():
+                    continue
+                if error is None:
+                    post.done.set_result(None)
+                else:
+                    post.done.set_exception(error)
 
     async def _commit(self, batch: _Batch) -> None:
         now = self._clock.now()
@@ -204,17 +251,6 @@ class NotificationInbox:
             while len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
         return found
-
-
-def _add(
-    marks: dict[tuple[str, Source], set[str] | None], source: tuple[str, Source], item_id: str | None
-) -> None:
-    if item_id is None:
-        marks[source] = None
-        return
-    items = marks.setdefault(source, set())
-    if items is not None:
-        items.add(item_id)
 
 
 def _fits(notice: Notice, subscription: Subscription) -> bool:

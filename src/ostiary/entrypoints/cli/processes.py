@@ -6,14 +6,25 @@ import asyncio
 import ctypes
 import signal
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 _STOPPING: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 """Ctrl-C, a supervisor, a closed terminal."""
 _PR_SET_DUMPABLE: Final = 4
 """Source: prctl(2)."""
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run the work of a long-running command to its end, on uvloop where the system has it."""
+    try:
+        from uvloop import new_event_loop
+    except ImportError:  # it is made for Unix alone
+        asyncio.run(work)
+        return
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(work)
 
 
 @asynccontextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack
 
 import structlog
@@ -11,7 +10,7 @@ import typer
 from ostiary.bootstrap import webhook_sender
 from ostiary.core.kernel.errors import OstiaryError
 from ostiary.core.kernel.reach import Duty, declared, instance_wide
-from ostiary.entrypoints.cli.processes import leave_no_dump, stop_signals
+from ostiary.entrypoints.cli.processes import leave_no_dump, run, stop_signals
 from ostiary.entrypoints.cli.runtime import fail, read_settings
 from ostiary.entrypoints.worker.sender import running_sender
 from ostiary.logs import configure_logging
@@ -38,7 +37,7 @@ def sender() -> None:
     leave_no_dump()
     configure_logging(level=settings.log_level, log_format=settings.log_format)
     try:
-        asyncio.run(_send_until_stopped(settings))
+        run(_send_until_stopped(settings))
     except OstiaryError as error:
         fail(error, settings, as_json=False)
 

@@ -15,7 +15,7 @@ from ostiary.bootstrap import Services, application
 from ostiary.core.kernel.errors import OstiaryError
 from ostiary.core.kernel.reach import Duty, declared, instance_wide
 from ostiary.entrypoints.cli.outcome import ExitCode
-from ostiary.entrypoints.cli.processes import leave_no_dump, stop_signals
+from ostiary.entrypoints.cli.processes import leave_no_dump, run, stop_signals
 from ostiary.entrypoints.cli.runtime import fail, read_settings
 from ostiary.entrypoints.web.server import WebServer, open_listener
 from ostiary.entrypoints.worker.runner import running_worker
@@ -52,7 +52,7 @@ def serve(
     leave_no_dump()
     configure_logging(level=settings.log_level, log_format=settings.log_format)
     try:
-        asyncio.run(serve_until_stopped(settings))
+        run(serve_until_stopped(settings))
     except OstiaryError as error:
         fail(error, settings, as_json=False)
 

@@ -11,7 +11,7 @@ import typer
 from ostiary.bootstrap import application
 from ostiary.core.kernel.errors import OstiaryError
 from ostiary.core.kernel.reach import Duty, declared, instance_wide
-from ostiary.entrypoints.cli.processes import leave_no_dump, stop_signals
+from ostiary.entrypoints.cli.processes import leave_no_dump, run, stop_signals
 from ostiary.entrypoints.cli.runtime import fail, read_settings
 from ostiary.entrypoints.worker.runner import Worker, stop_worker
 from ostiary.entrypoints.worker.sender import running_sender
@@ -39,7 +39,7 @@ def worker() -> None:
     leave_no_dump()
     configure_logging(level=settings.log_level, log_format=settings.log_format)
     try:
-        asyncio.run(_work_until_stopped(settings))
+        run(_work_until_stopped(settings))
     except OstiaryError as error:
         fail(error, settings, as_json=False)
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
 from fastapi import APIRouter, Request, Response
 from starlette.background import BackgroundTask
 
+from ostiary.bootstrap import Services
 from ostiary.core.access.model import Permission
 from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.kernel.reach import Duty, declare, instance_wide
-from ostiary.core.sync.notifications import MOST_TOKEN_CHARACTERS, UnknownPath
+from ostiary.core.sync.notifications import MOST_TOKEN_CHARACTERS, TooManyWaiting, UnknownPath
 from ostiary.core.sync.subscriptions import PATH
 from ostiary.entrypoints.web.context import services
 from ostiary.entrypoints.web.permissions import requires
@@ -20,35 +22,56 @@ from ostiary.entrypoints.web.permissions import requires
 ANSWER_SECONDS: Final = 2.5
 """Microsoft counts answers that take longer than three seconds against the whole host, for every customer."""
 
+ROUTE: Final = f"{PATH}/{{segment}}"
+RETRY_AFTER: Final = {"Retry-After": "5"}
+"""With every 503."""
+
 router = APIRouter(include_in_schema=False)
 
 log = structlog.get_logger("ostiary.notifications")
 
 
-@router.post(f"{PATH}/{{segment}}", dependencies=[requires(Permission.PUBLIC, form=False)])
+@router.post(ROUTE, dependencies=[requires(Permission.PUBLIC, form=False)])
 async def take(request: Request, segment: str) -> Response:
-    """Echo a handshake, or keep what a post says and only then say so (SR-84, SR-85)."""
-    # Posts of all customers are kept together; whose each is shows by its subscription.
+    """Echo a handshake, or keep what a post says and only then say so (SR-84, SR-85).
+
+    Posts without a query come here only where no :class:`~ostiary.entrypoints.site.intake.Intake` stands before it.
+    """
     declare(instance_wide(Duty.RECORDS))
-    inbox = services(request).notifications
     token = request.query_params.get("validationToken")
     if token is not None:
-        if len(token) > MOST_TOKEN_CHARACTERS or not await inbox.may_echo(segment):
+        if len(token) > MOST_TOKEN_CHARACTERS or not await services(request).notifications.may_echo(segment):
             return Response(status_code=404)
         # As plain text, which no page of ours lets run as anything else.
         return Response(token, media_type="text/plain")
-    metrics = services(request).metrics
+    status = await keep(services(request), segment, request.body)
+    return Response(
+        status_code=status,
+        headers=RETRY_AFTER if status == 503 else None,
+        background=BackgroundTask(hit, Failpoint.INGEST_ANSWER_SENT) if status == 202 else None,
+    )
+
+
+async def keep(services: Services, segment: str, read_body: Callable[[], Awaitable[bytes]]) -> int:
+    """Keep what a post says; return the status to answer with. Whoever posted learns nothing else."""
+    # Posts of all customers are kept together; whose each is shows by its subscription.
+    declare(instance_wide(Duty.RECORDS))
+    counted = services.metrics.notifications
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            receipt = await inbox.take(segment, await request.body())
+            receipt = await services.notifications.take(segment, await read_body())
     except UnknownPath:
-        metrics.notifications.labels("unknown").inc()
-        return Response(status_code=404)
+        counted.labels("unknown").inc()
+        return 404
+    except TooManyWaiting:
+        counted.labels("crowded").inc()
+        return 503
     except Exception as error:
         # Whatever it was: what is not kept is not acknowledged, and Microsoft posts it again.
-        metrics.notifications.labels("failed").inc()
+        counted.labels("failed").inc()
         log.warning("notification not kept", error=type(error).__name__)
-        return Response(status_code=503, headers={"Retry-After": "5"})
-    metrics.notifications.labels("kept").inc(receipt.kept_count)
-    metrics.notifications.labels("dropped").inc(receipt.dropped_count)
-    return Response(status_code=202, background=BackgroundTask(hit, Failpoint.INGEST_ANSWER_SENT))
+        return 503
+    counted.labels("kept").inc(receipt.kept_count)
+    if receipt.dropped_count:
+        counted.labels("dropped").inc(receipt.dropped_count)
+    return 202

@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 
 from ostiary.entrypoints import api, console, site
 from ostiary.entrypoints.console.filters import FILTERS as CONSOLE_FILTERS
+from ostiary.entrypoints.site.intake import Intake
 from ostiary.entrypoints.web import csp_reports, errors, health, routes
 from ostiary.entrypoints.web.addresses import Addresses
 from ostiary.entrypoints.web.browser import BrowserCookie
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 AREAS: Final[tuple[ModuleType, ...]] = (site, console, api)
 """Packages whose modules each may expose a ``router``."""
-
-_FIRST: Final = "notifications"
-"""Routes are tried in turn, and Microsoft posts hundreds of times a second: it need not wait for the others."""
 
 
 def create_app(services: Services) -> FastAPI:
@@ -66,6 +64,9 @@ def create_app(services: Services) -> FastAPI:
     app.router.routes.extend(every_route())
     app.state.permissions = permission_table(app)
 
+    # Added from the inside out: the last one sees a request first.
+    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.add_middleware(Intake, application=app)
     protect(app, trusted_proxies=settings.trusted_proxies)
     return app
 
@@ -73,13 +74,11 @@ def create_app(services: Services) -> FastAPI:
 def protect(app: FastAPI, *, trusted_proxies: Sequence[str]) -> None:
     """Put the layers around an application that every request and answer passes."""
     addresses: Addresses = app.state.addresses
-    # Added from the inside out: the last one sees a request first.
     app.add_middleware(BodyLimit)
     app.add_middleware(PlainPath)
     app.add_middleware(FaultBarrier)
     app.add_middleware(Forwarded, addresses=addresses, trusted_proxies=trusted_proxies)
     app.add_middleware(BrowserCookie)
-    app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.add_middleware(SecurityHeaders, https=addresses.public_origin.startswith("https://"))
     app.add_middleware(RequestId)
 
@@ -99,13 +98,9 @@ def every_route() -> tuple[BaseRoute, ...]:
 def _area_routers() -> list[APIRouter]:
     found: list[APIRouter] = []
     for area in AREAS:
-        for module in sorted(pkgutil.iter_modules(area.__path__), key=_rank):
+        for module in pkgutil.iter_modules(area.__path__):
             loaded = importlib.import_module(f"{area.__name__}.{module.name}")
             router = getattr(loaded, "router", None)
             if isinstance(router, APIRouter):
                 found.append(router)
     return found
-
-
-def _rank(module: pkgutil.ModuleInfo) -> tuple[bool, str]:
-    return module.name != _FIRST, module.name

@@ -67,7 +67,7 @@ def _client_behind(
 
 
 def _is_in(text: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
-    address = _address(text)
+    address = _address(text) if networks else None
     return address is not None and any(address in network for network in networks)
 
 
