@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -36,7 +37,7 @@ from ostiary.core.webhooks.model import (
     EndpointStatus,
 )
 from ostiary.core.webhooks.ports import DeliveryFilter
-from ostiary.core.webhooks.sending import LEASE, WebhookSender
+from ostiary.core.webhooks.sending import CLAIMED_OF_ONE, LEASE, WebhookSender
 from ostiary.core.webhooks.signature import SigningSecrets
 
 Receiver = Any
@@ -338,6 +339,38 @@ async def test_an_endpoint_that_hangs_holds_up_no_other(world: World) -> None:
     released.set()
     world.sender.ask_to_stop()
     await running
+
+
+class NobodyTells:
+    """Signals that never come: neither of news nor of time that has passed."""
+
+    @asynccontextmanager
+    async def listen(self, stream_id: str) -> AsyncIterator[NobodyTells]:
+        yield self
+
+    async def news(self, *, seconds: float) -> bool:
+        await asyncio.Event().wait()
+        return True
+
+
+async def test_a_backlog_goes_out_as_the_endpoint_takes_it_without_anybody_looking(world: World) -> None:
+    await world.endpoint()
+    count = 3 * CLAIMED_OF_ONE + 1
+    await world.happens(*range(count))
+    everything = asyncio.Event()
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        if len(world.receiver.bodies) >= count:
+            everything.set()
+        return web.Response()
+
+    world.receiver.answer = answer
+    world.sender._signals = NobodyTells()
+    running = asyncio.create_task(world.sender.run())
+    await asyncio.wait_for(everything.wait(), 60)
+    world.sender.ask_to_stop()
+    await running
+    assert {each.state for each in await world.all()} == {DeliveryState.DELIVERED}
 
 
 async def test_deleting_an_endpoint_while_it_is_called_leaves_nothing(world: World) -> None:

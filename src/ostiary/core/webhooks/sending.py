@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import structlog
 
 from ostiary.core.audit.model import SYSTEM
-from ostiary.core.feed.ports import FeedSignals
+from ostiary.core.feed.ports import FeedListener, FeedSignals
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.errors import InvalidRequest
 from ostiary.core.kernel.failpoints import Failpoint, hit
@@ -91,7 +91,10 @@ class WebhookSender:
         self._running: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._results: list[Result] = []
+        self._more: set[str] = set()
+        """Endpoints that may have more due than is under way."""
         self._freed = asyncio.Event()
+        self._roomier = asyncio.Event()
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -100,14 +103,26 @@ class WebhookSender:
         try:
             async with self._signals.listen(DELIVERIES) as listener:
                 while not self._stopping.is_set():
-                    if not await self._claim():
-                        await listener.news(seconds=POLL_SECONDS if not self._running else 0.05)
+                    self._roomier.clear()
+                    await self._claim()
+                    await self._something_to_claim(listener)
         finally:
             if self._tasks:
                 await asyncio.wait(self._tasks)
             self._stopping.set()
             self._freed.set()
             await writer
+
+    async def _something_to_claim(self, listener: FeedListener) -> None:
+        """Wait until deliveries are queued, an endpoint that has more can take it, or retries may be due."""
+        told = asyncio.create_task(listener.news(seconds=POLL_SECONDS))
+        roomier = asyncio.create_task(self._roomier.wait())
+        try:
+            await asyncio.wait({told, roomier}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (told, roomier):
+                task.cancel()
+            await asyncio.gather(told, roomier, return_exceptions=True)
 
     async def send_due(self) -> int:
         """Send everything that is due now, and return how much that was; for tests, the demo and commands."""
@@ -121,10 +136,12 @@ class WebhookSender:
     def ask_to_stop(self) -> None:
         """Let :meth:`run` return soon."""
         self._stopping.set()
+        self._roomier.set()
 
     async def _claim(self) -> int:
         room = AT_ONCE - len(self._tasks)
         if room <= 0:
+            self._more.update(self._running)
             return 0
         full = [endpoint for endpoint, count in self._running.items() if count >= AT_ONCE_PER_ENDPOINT]
         async with self._transactions() as tx:
@@ -143,6 +160,13 @@ class WebhookSender:
             task = asyncio.create_task(self._send(work))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        of_each = Counter(work.delivery.endpoint_id for work in claimed)
+        self._more.update(full, (each for each, count in of_each.items() if count >= CLAIMED_OF_ONE))
+        if len(claimed) >= room:
+            self._more.update(self._running)
+        if any(self._running[each] <= AT_ONCE_PER_ENDPOINT // 2 for each in full):
+            # They were full when the claim began, and ended before it did.
+            self._roomier.set()
         return len(claimed)
 
     async def _send(self, work: Work) -> None:
@@ -151,6 +175,10 @@ class WebhookSender:
             self._results.append(await self._attempt(work))
         finally:
             self._running[endpoint_id] -= 1
+            if endpoint_id in self._more and self._running[endpoint_id] <= AT_ONCE_PER_ENDPOINT // 2:
+                # At half: a claim for each that ends would cost more than sending it.
+                self._more.discard(endpoint_id)
+                self._roomier.set()
             if not self._running[endpoint_id]:
                 del self._running[endpoint_id]
             self._freed.set()
@@ -209,12 +237,8 @@ class WebhookSender:
         while not (self._stopping.is_set() and not self._tasks and not self._results):
             await self._freed.wait()
             self._freed.clear()
-            if self._results:
-                if not await self._flush():
-                    await asyncio.sleep(_WRITE_AGAIN_SECONDS)
-                    self._freed.set()
-            elif self._stopping.is_set():
-                await asyncio.sleep(0.01)
+            if self._results and not await self._flush():
+                await asyncio.sleep(_WRITE_AGAIN_SECONDS)
                 self._freed.set()
 
     async def _flush(self) -> bool:
