@@ -64,7 +64,11 @@ COMMANDS: Final[tuple[Entry, ...]] = (
     Entry("members", ("members",), "People of a customer and their licences."),
     Entry("link", ("links",), "Links with which an IT administrator approves."),
     Entry("connect-session", ("connections",), "Let a member connect their mailbox."),
-    Entry("connections", ("connections", "coverage"), "Connected mailboxes and how they are."),
+    Entry(
+        "connections",
+        ("connections", "coverage", "connections_many"),
+        "Connected mailboxes and how they are.",
+    ),
     Entry("mail", ("mail",), "Mail of a connected mailbox."),
     Entry("calendar", ("calendar",), "Calendar of a connected mailbox."),
     Entry("changes", ("changes",), "What happened to a mailbox, a calendar, a connection or a customer."),
