@@ -83,6 +83,11 @@ acts: install ## Watch the database during the tests for acts without a record, 
 	PYTHONPATH=.:scripts nice $(BIN)/pytest -q -p act_census $(ACTS_TESTS) --deselect tests/integration/test_acts.py \
 		--deselect tests/integration/test_migrations.py $(PYTEST_ARGS)
 
+.PHONY: drill
+drill: install ## Lose the database and restore it; rehearse the steps after an incident; print how long each took.
+	DRILL=1 $(BIN)/pytest -s tests/integration/sync/test_restore.py tests/integration/connect/test_incident_rehearsal.py \
+		$(PYTEST_ARGS)
+
 .PHONY: tamper
 tamper: install ## Tamper with sealed values and count what opens (TAMPER=100000).
 	TAMPER="$${TAMPER:-100000}" $(BIN)/pytest tests/unit/vault/test_tamper.py -s $(PYTEST_ARGS)

@@ -120,6 +120,7 @@ from ostiary.core.sync.keeping import SubscriptionKeeper
 from ostiary.core.sync.model import Source, SyncSettings
 from ostiary.core.sync.notifications import NotificationInbox
 from ostiary.core.sync.ports import ChangeSource
+from ostiary.core.sync.restored import AfterRestore
 from ostiary.core.sync.service import SyncService
 from ostiary.core.sync.streaming import MailboxStreams, StreamHolder
 from ostiary.core.sync.subscriptions import NotificationPaths, SubscriptionGateway
@@ -223,6 +224,7 @@ class Services:
     feed: FeedService
     sync: SyncService
     sync_signals: SQLFeedSignals
+    after_restore: AfterRestore
     subscriptions: SubscriptionKeeper
     notifications: NotificationInbox
     streams: StreamHolder
@@ -493,6 +495,7 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
                 holder=presence.id,
             ),
             sync_signals=sync_signals,
+            after_restore=AfterRestore(transactions=transactions, clock=clock),
             subscriptions=subscriptions,
             notifications=NotificationInbox(
                 transactions=transactions, clock=clock, paths=paths, read=read_notifications

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ostiary.adapters.sql.feed_listener import SQLFeedSignals
 from ostiary.adapters.sql.unit_of_work import SQLTransactions, UnitOfWork
+from ostiary.core.audit.model import SYSTEM
 from ostiary.core.feed.errors import FeedCursorExpired
 from ostiary.core.feed.model import (
     KEPT_FOR,
@@ -27,6 +28,7 @@ from ostiary.core.feed.service import FeedService
 from ostiary.core.kernel.clock import MovableClock
 from ostiary.core.kernel.entropy import SeededEntropy
 from ostiary.core.kernel.errors import InvalidRequest
+from ostiary.core.sync.restored import AfterRestore
 
 STREAM = "con_a"
 
@@ -195,3 +197,24 @@ def test_ids_differ_by_stream_subject_version_and_type() -> None:
     }
     assert len(ids) == 6
     assert all(len(each) == 30 and each.startswith("evt_") for each in ids)
+
+
+async def test_after_a_restore_no_reader_stands_behind_places_that_new_events_take(
+    transactions: SQLTransactions, feed: FeedService, clock: MovableClock
+) -> None:
+    async with transactions() as tx:
+        await tx.feed.append([message(number, at=clock.now()) for number in range(3)])
+    # The reader saw what was lost since the backup; the stream was put back to three.
+    ahead = feed_cursor(STREAM, 5)
+    report = await AfterRestore(transactions=transactions, clock=clock).run(actor=SYSTEM)
+    assert report.streams_count == 1
+    async with transactions() as tx:
+        await tx.feed.append([message(number, at=clock.now()) for number in range(3, 9)])
+    with pytest.raises(FeedCursorExpired):
+        await feed.read(STREAM, cursor=ahead, limit=10)
+    # Whoever begins anew gets what follows, and goes on as ever.
+    page = await feed.read(STREAM, cursor=None, limit=10)
+    assert [event.data["message_id"] for event in page.events] == [
+        f"message {number}" for number in range(3, 9)
+    ]
+    assert (await feed.read(STREAM, cursor=page.cursor, limit=10)).events == ()

@@ -137,6 +137,10 @@ class SQLFeed:
             gone += result.rowcount
         return gone
 
+    async def jump(self, places: int) -> int:
+        moved = feed_heads.c.last + places
+        return (await self._connection.execute(update(feed_heads).values(last=moved, trimmed=moved))).rowcount
+
     async def _append(self, events: Sequence[FeedEvent]) -> list[FeedEvent]:
         """Append the events of one stream; return those that were not there yet, with their sequences."""
         stream_id = events[0].stream_id

@@ -163,6 +163,12 @@ class SQLSubscriptionStore:
         )
         return tuple(dict.fromkeys((await self._connection.scalars(statement)).all()))
 
+    async def doubt_all(self, *, now: datetime) -> None:
+        await self._connection.execute(update(graph_subscriptions).values(renew_at=now))
+        await self._connection.execute(
+            update(sync_states).values(subscriptions_audited_at=None, subscribe_tried_at=None)
+        )
+
     async def _select(self, condition: ColumnElement[bool], *, limit: int = 100) -> tuple[Subscription, ...]:
         statement = select(graph_subscriptions).where(condition).order_by(_G.created_at).limit(limit)
         rows = (await self._connection.execute(statement)).mappings()

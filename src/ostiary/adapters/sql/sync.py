@@ -207,6 +207,10 @@ class SQLSyncStore(SQLSyncItems):
         )
         return marked.one().marked_count
 
+    async def mark_all(self, *, now: datetime) -> int:
+        rows = (await self._connection.execute(select(_S.connection_id, _S.source))).all()
+        return await self.mark({(row.connection_id, Source(row.source)): None for row in rows}, now=now)
+
     async def hints(self, claim: Claim, *, limit: int) -> tuple[str, ...]:
         statement = (
             select(sync_hints.c.item_id)

@@ -54,6 +54,7 @@ COMMANDS: Final[tuple[Entry, ...]] = (
     Entry("export", ("erase",), "Write everything stored about a customer, or about one person, as JSON."),
     Entry("incidents", ("incidents",), "List troubles of connections and approvals, newest first."),
     Entry("retention", ("retention",), "Report what is kept by age, for how long, and the oldest of it."),
+    Entry("restored", ("restored",), "Say that the database was put back from a backup."),
     Entry(
         "unused-permissions",
         ("unused_permissions",),
