@@ -498,7 +498,13 @@ async def application(settings: Settings, *, clock: Clock | None = None) -> Asyn
             after_restore=AfterRestore(transactions=transactions, clock=clock),
             subscriptions=subscriptions,
             notifications=NotificationInbox(
-                transactions=transactions, clock=clock, paths=paths, read=read_notifications
+                transactions=transactions,
+                clock=clock,
+                paths=paths,
+                read=read_notifications,
+                tokens=microsoft.authorization_server.validation_tokens(
+                    {registrations.for_method(AccessMethod.GRAPH).client_id}
+                ),
             ),
             streams=StreamHolder(
                 transactions=transactions,

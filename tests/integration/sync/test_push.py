@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +11,11 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 import pytest_asyncio
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from sqlalchemy import text
 
 from ostiary.adapters.sql.sync import SQLSyncStore
@@ -21,6 +27,7 @@ from ostiary.core.sync.subscriptions import PATH, state_hash
 from ostiary.entrypoints.worker.following import hold_streams
 from ostiary.entrypoints.worker.runner import Worker
 
+from ...conftest import NOW
 from ..connect_world import HARBOUR
 from .conftest import Followed
 
@@ -428,3 +435,70 @@ async def test_a_creation_that_died_with_its_process_leaves_no_orphan(pushed: Fo
         own = {each.microsoft_id for each in await tx.subscriptions.of_connection(pushed.connection.id)}
     assert own == {each["id"] for each in remote(pushed)}
     assert len(own) == 2
+
+
+def self_signed() -> str:
+    """Return a certificate of nobody, as a subscription takes it."""
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "receiver")])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 7)
+        .not_valid_before(NOW)
+        .not_valid_after(NOW + timedelta(days=9))
+        .sign(key, hashes.SHA256())
+    )
+    return base64.b64encode(made.public_bytes(Encoding.DER)).decode()
+
+
+async def test_notifications_with_content_count_only_with_microsofts_own_token(
+    pushed: Followed, client: httpx.AsyncClient, site: str
+) -> None:
+    secret = await known_secret(pushed)
+    found, path = await row(pushed), await address(pushed)
+    sealed = {"encryptedContent": {"data": "x", "dataKey": "x", "dataSignature": "x"}}
+    good = post_of(found.microsoft_id, secret)
+    forged: list[dict[str, Any]] = [
+        post_of(found.microsoft_id, secret, **sealed),
+        post_of(found.microsoft_id, secret, **sealed) | {"validationTokens": []},
+        good | {"validationTokens": ["a.b.c"]},
+        good | {"validationTokens": "a.b.c"},
+        good | {"validationTokens": [7] * 20},
+    ]
+    for body in forged:
+        assert (await client.post(path, json=body)).status_code == 202
+    assert await marked(pushed) == {"mail": 0, "calendar": 0}
+
+    # Microsoft itself, with content that we never asked for: the address and the secret are those of our subscription.
+    await set_state(pushed, "creating", None)
+    url = f"{pushed.truth.url}/v1.0/subscriptions"
+    made = await pushed.truth.ask(
+        "POST",
+        url,
+        {
+            "changeType": "created",
+            "notificationUrl": f"{site}{path}",
+            "resource": "me/messages?$select=subject",
+            "expirationDateTime": (pushed.app.clock.now() + timedelta(hours=20)).isoformat(),
+            "clientState": secret,
+            "includeResourceData": True,
+            "encryptionCertificate": self_signed(),
+            "encryptionCertificateId": "1",
+        },
+    )
+    await pushed.truth.ask("DELETE", f"{url}/{found.microsoft_id}")
+    await set_state(pushed, "live", made["id"])
+    await pushed.truth.write("sealed")
+    await pushed.until(lambda: some_marked(pushed))
+    assert (await marked(pushed))["calendar"] == 0
+
+
+async def set_state(followed: Followed, state: str, microsoft_id: str | None) -> None:
+    async with followed.app.transactions() as tx:
+        await tx._connection.execute(
+            text(
+                "UPDATE graph_subscriptions SET state = :state, microsoft_id = :id, created_at = :now"
+                " WHERE source = 'mail'"
+            ),
+            {"state": state, "id": microsoft_id, "now": followed.app.clock.now()},
+        )
+    followed.app.notifications._known.clear()

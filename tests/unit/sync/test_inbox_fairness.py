@@ -80,11 +80,20 @@ def kept() -> Kept:
     return Kept()
 
 
+class NoTokens:
+    """Plain notifications have none: nobody asks."""
+
+    async def tenant_of(self, token: str) -> str | None:
+        raise AssertionError(token)
+
+
 @pytest.fixture
 def inbox(kept: Kept) -> NotificationInbox:
     transactions: Any = kept.transaction
     paths: Any = Paths()
-    return NotificationInbox(transactions=transactions, clock=MovableClock(NOW), paths=paths, read=read)
+    return NotificationInbox(
+        transactions=transactions, clock=MovableClock(NOW), paths=paths, read=read, tokens=NoTokens()
+    )
 
 
 def post(inbox: NotificationInbox, subscription_id: str, item_id: str) -> asyncio.Task[Any]:

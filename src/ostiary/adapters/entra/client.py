@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, cast
 
@@ -17,6 +17,7 @@ from ostiary.adapters.entra.clouds import Cloud
 from ostiary.adapters.entra.errors import parse_token_error, translate
 from ostiary.adapters.entra.id_token import IdTokenVerifier
 from ostiary.adapters.entra.keys import SigningKeys
+from ostiary.adapters.entra.validation_token import ValidationTokenVerifier
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
 from ostiary.core.kernel.errors import (
@@ -61,8 +62,13 @@ class EntraAuthorizationServer:
         self._clock = clock
         self._entropy = entropy
         self._call_seconds = call_seconds
-        self._verifier = IdTokenVerifier(
-            cloud=cloud, keys=SigningKeys(fetch=self._fetch_keys, clock=clock), clock=clock
+        self._keys = SigningKeys(fetch=self._fetch_keys, clock=clock)
+        self._verifier = IdTokenVerifier(cloud=cloud, keys=self._keys, clock=clock)
+
+    def validation_tokens(self, client_ids: Collection[str]) -> ValidationTokenVerifier:
+        """Return what verifies that posts of notifications to these registrations are Microsoft's."""
+        return ValidationTokenVerifier(
+            cloud=self._cloud, keys=self._keys, clock=self._clock, client_ids=client_ids
         )
 
     def authorize_url(

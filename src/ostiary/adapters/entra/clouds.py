@@ -25,10 +25,16 @@ class Cloud:
     """What scopes of Exchange Online begin with."""
     upload_urls: tuple[str, ...] = ()
     """Origins besides Graph's that its upload sessions lead to (SR-45)."""
+    first_issuer_url: str = "https://sts.windows.net"
+    """First part of the issuer of tokens of the first version. An identifier, nothing is asked there."""
 
     def issuer(self, tenant_id: str) -> str:
         """Return the one issuer of ID tokens for a tenant (``{tenantid}`` gives the template itself)."""
         return f"{self.login_url}/{tenant_id}/v2.0"
+
+    def first_issuer(self, tenant_id: str) -> str:
+        """Return the issuer of tokens of the first version, which Graph still signs notifications with."""
+        return f"{self.first_issuer_url}/{tenant_id}/"
 
     @property
     def login_host(self) -> str:
@@ -74,6 +80,7 @@ CLOUDS: Final[dict[str, Cloud]] = {
             graph_resource="https://microsoftgraph.chinacloudapi.cn",
             exchange_resource="https://partner.outlook.cn",
             upload_urls=("https://partner.outlook.cn",),
+            first_issuer_url="https://sts.chinacloudapi.cn",
         ),
     )
 }

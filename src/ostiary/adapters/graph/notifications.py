@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from ostiary.core.sync.notifications import MOST_ITEMS, LifecycleEvent, Notice, PostedNotices
+from ostiary.core.sync.notifications import MOST_ITEMS, MOST_TOKENS, LifecycleEvent, Notice, PostedNotices
 
 _LIFECYCLE = {event.value.lower(): event for event in LifecycleEvent}
 
@@ -25,7 +25,21 @@ def read_notifications(body: bytes) -> PostedNotices:
         return PostedNotices((), unreadable_count=1)
     notices = [_notice(entity) for entity in listed[:MOST_ITEMS]]
     good = tuple(notice for notice in notices if notice is not None)
-    return PostedNotices(good, unreadable_count=len(notices) - len(good), is_cut=len(listed) > MOST_ITEMS)
+    return PostedNotices(
+        good,
+        unreadable_count=len(notices) - len(good),
+        is_cut=len(listed) > MOST_ITEMS,
+        validation_tokens=_tokens(document.get("validationTokens")),
+    )
+
+
+def _tokens(listed: Any) -> tuple[str, ...]:
+    """Return what stands where tokens stand; what is no text stays, as a token that is not good."""
+    if listed is None:
+        return ()
+    if not isinstance(listed, list):
+        return ("",)
+    return tuple(each if isinstance(each, str) else "" for each in listed[: MOST_TOKENS + 1])
 
 
 def _notice(entity: Any) -> Notice | None:
@@ -47,6 +61,7 @@ def _notice(entity: Any) -> Notice | None:
         tenant_id,
         item_id=(_text(data, "id") or None) if isinstance(data, dict) else None,
         is_event=kind.endswith(".event") if kind else None,
+        is_sealed="encryptedContent" in entity,
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.failpoints import Failpoint, hit
@@ -41,6 +41,9 @@ MOST_WAITING_OF_ONE: Final = 2_000
 MOST_TOKEN_CHARACTERS: Final = 2_048
 """Of the word that a handshake echoes (SR-84)."""
 
+MOST_TOKENS: Final = 8
+"""Validation tokens of one post: there is one for each app and tenant, and a path belongs to one of each."""
+
 _REMEMBERED: Final = 20_000
 _REMEMBERED_FOR: Final = timedelta(seconds=30)
 
@@ -64,6 +67,8 @@ class Notice:
     lifecycle: LifecycleEvent | None = None
     is_event: bool | None = None
     """Whether it speaks of a calendar event; None where it does not say."""
+    is_sealed: bool = False
+    """It carries encrypted content. None is asked for and none is opened; it needs a token all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,8 @@ class PostedNotices:
     unreadable_count: int = 0
     is_cut: bool = False
     """It held more than is taken: what the rest said is found by reading everything."""
+    validation_tokens: tuple[str, ...] = ()
+    """By which Microsoft says for which tenants it posts; beside notifications with content (graph.md §9)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,14 @@ class Receipt:
 
     kept_count: int
     dropped_count: int
+
+
+class TokenVerifier(Protocol):
+    """Knows which validation tokens are Microsoft's."""
+
+    async def tenant_of(self, token: str) -> str | None:
+        """Return the tenant that a token vouches for, or None for one that is not good."""
+        ...
 
 
 class UnknownPath(Exception):
@@ -146,8 +161,10 @@ class NotificationInbox:
         clock: Clock,
         paths: NotificationPaths,
         read: Callable[[bytes], PostedNotices],
+        tokens: TokenVerifier,
     ) -> None:
         """``read`` takes a post apart; it gets bytes of a stranger."""
+        self._tokens = tokens
         self._read = read
         self._transactions = transactions
         self._clock = clock
@@ -178,6 +195,7 @@ class NotificationInbox:
         Raises:
             UnknownPath: The path is none that we gave out, or its subscription is gone.
             TooManyWaiting: Its tenant floods us; ask for the post again later.
+            TemporarilyUnavailable: It has validation tokens, and Microsoft's keys cannot be fetched now.
         """
         subscription_id = self._paths.subscription_id(segment)
         subscription = None if subscription_id is None else await self._find(subscription_id)
@@ -186,10 +204,25 @@ class NotificationInbox:
         await hit(Failpoint.INGEST_BODY_READ)
         posted = self._read(body)
         good = [notice for notice in posted.notices if _fits(notice, subscription)]
+        if good and (posted.validation_tokens or any(notice.is_sealed for notice in good)):
+            vouched = await self._vouched_tenants(posted.validation_tokens)
+            good = [notice for notice in good if notice.tenant_id.lower() in vouched]
         if good:
             await self._keep(subscription, good, is_cut=posted.is_cut)
         dropped = len(posted.notices) - len(good) + posted.unreadable_count
         return Receipt(kept_count=len(good), dropped_count=dropped)
+
+    async def _vouched_tenants(self, tokens: Sequence[str]) -> frozenset[str]:
+        """Return the tenants that Microsoft vouches for; none if a single token is not good (SR-86)."""
+        if len(tokens) > MOST_TOKENS:
+            return frozenset()
+        found: set[str] = set()
+        for token in tokens:
+            tenant_id = await self._tokens.tenant_of(token)
+            if tenant_id is None:
+                return frozenset()
+            found.add(tenant_id)
+        return frozenset(found)
 
     async def _keep(self, subscription: Subscription, notices: Sequence[Notice], *, is_cut: bool) -> None:
         post = _Post(subscription, notices, is_cut, asyncio.get_running_loop().create_future())
