@@ -108,9 +108,10 @@ coverage-security: install ## Branch coverage of vault, flow, audit and authoriz
 	$(MEASURED) $(BIN)/coverage report --rcfile=scripts/coverage-security.ini
 
 .PHONY: mutation
-mutation: install ## Mutation score of the same modules by their unit tests (SAMPLE=40 of each area, SEED=1; after coverage-security).
+mutation: install ## Mutation score of the same modules by their unit tests (SAMPLE=40 of each area, SEED=1, SECONDS_EACH; after coverage-security).
 	@test -f .mutation/coverage || $(MAKE) coverage-security
-	PYTHONPATH=. nice -n 19 $(BIN)/python scripts/mutation.py --sample "$${SAMPLE:-40}" --seed "$${SEED:-1}" $(AREAS)
+	PYTHONPATH=. nice -n 19 $(BIN)/python scripts/mutation.py --sample "$${SAMPLE:-40}" --seed "$${SEED:-1}" \
+		--seconds "$${SECONDS_EACH:-7200}" $(AREAS)
 
 .PHONY: check
 check: install ## Format, lint, types, import contracts.

@@ -276,11 +276,14 @@ def _codes(code: CodeType) -> dict[tuple[str, int], CodeType]:
 class Forks:
     """A pytest plugin: once all tests are collected, tries mutants instead of running them."""
 
-    def __init__(self, areas: Sequence[str], reached: Reached, *, sample: int, seed: int) -> None:
+    def __init__(
+        self, areas: Sequence[str], reached: Reached, *, sample: int, seed: int, seconds: float
+    ) -> None:
         self._areas = areas
         self._reached = reached
         self._sample = sample
         self._seed = seed
+        self._seconds = seconds
         self._good: set[str] = set()
         self.scores: dict[str, Score] = {}
 
@@ -297,8 +300,9 @@ class Forks:
             mutants = [mutant for path in paths for mutant in mutants_of(path, self._reached)]
             random.Random(f"{self._seed} {area}").shuffle(mutants)  # noqa: S311 - a sample, not a secret
             score = self.scores[area] = Score(possible=len(mutants))
+            ends = time.monotonic() + self._seconds
             for mutant in mutants:
-                if score.tried == self._sample:
+                if score.tried == self._sample or time.monotonic() > ends:
                     break
                 self._try(session, score, mutant, [items[test] for test in mutant.tests if test in items])
             print(f"{area}: {score.told()}", flush=True)
@@ -392,12 +396,19 @@ def main() -> None:
     parser.add_argument("areas", nargs="*", help=f"among {', '.join(AREAS)}; all without")
     parser.add_argument("--sample", type=int, default=40, help="how many mutants of each area")
     parser.add_argument("--seed", type=int, default=1, help="which ones")
+    parser.add_argument("--seconds", type=float, default=7200, help="how long one area may take")
     parser.add_argument("--least", type=int, default=80, help="fail below this score in per cent")
     arguments = parser.parse_args()
     os.chdir(ROOT)
     os.environ.update(FEWER)
     importlib.import_module("ostiary.bootstrap")
-    forks = Forks(arguments.areas or list(AREAS), Reached(WORK), sample=arguments.sample, seed=arguments.seed)
+    forks = Forks(
+        arguments.areas or list(AREAS),
+        Reached(WORK),
+        sample=arguments.sample,
+        seed=arguments.seed,
+        seconds=arguments.seconds,
+    )
     tests = [str(path) for path in (ROOT / "tests" / "unit").iterdir() if path.name in TESTED]
     with one_database():
         pytest.main(["-q", "-s", "-x", "-p", "no:cacheprovider", *sorted(tests)], plugins=[forks])
