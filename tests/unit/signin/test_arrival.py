@@ -10,7 +10,7 @@ import pytest
 from ostiary.adapters.memory.authorization_server import MemoryAuthorizationServer, MemoryPerson
 from ostiary.core.audit.model import Actor, ActorKind
 from ostiary.core.kernel.clock import MovableClock
-from ostiary.core.kernel.errors import FlowRejected
+from ostiary.core.kernel.errors import FlowRejected, ProviderDetail
 from ostiary.core.kernel.secret import Secret
 from ostiary.core.reasons.classify import classify
 from ostiary.core.reasons.model import Where
@@ -144,3 +144,16 @@ async def test_only_cancelling_is_called_declined(
     assert refused.value.reason == classify(
         "access_denied", where=Where.CONNECT, error_subcode="cancel", error_codes=()
     )
+
+
+@pytest.mark.parametrize(("reason", "shown"), [(None, "session_lost"), ("wrong_tenant", "wrong_tenant")])
+async def test_a_code_that_is_not_good_is_refused_with_what_microsoft_said(
+    sign_in: SignInService, microsoft: MemoryAuthorizationServer, reason: str | None, shown: str
+) -> None:
+    query = microsoft.sign_in(await begin(sign_in), PRIYA)
+    said = ProviderDetail(code="AADSTS70008")
+    microsoft.fail_next.append(FlowRejected("The code has ended.", reason=reason, provider=said))
+    with pytest.raises(ArrivalRefused) as refused:
+        await arrive(sign_in, query)
+    assert (refused.value.reason, refused.value.provider, refused.value.claims) == (shown, said, None)
+    assert refused.value.message == "The code has ended."
