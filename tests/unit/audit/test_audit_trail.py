@@ -161,3 +161,7 @@ async def test_trail_is_followed_in_order_from_the_last_seen(
     await _fill(transactions, 3, organization_id="org_a")
     newer = await service.newer_than(last.id, organization_id=None)
     assert [record.sentence for record in newer] == ["Person 0", "Person 1", "Person 2"]
+    assert len(await service.newer_than(None, organization_id=None)) == 5
+    await _fill(transactions, 1, organization_id="org_b")
+    (other,) = await service.newer_than(None, organization_id="org_b")
+    assert other.organization_id == "org_b"

@@ -434,3 +434,56 @@ async def test_a_shared_token_that_does_not_open_is_our_fault_and_on_record(worl
         await world.another_service().tokens.get(connection.id)
     assert "connection.seal_broken" in await world.audit("connection.")
     assert world.microsoft.refreshes == []
+
+
+def at_each_refresh(world, *acts) -> None:
+    """Let one act after the other happen while Microsoft is asked for a token."""
+    ask, waiting = world.microsoft.refresh, list(acts)
+
+    async def and_meanwhile(registration, **asked):
+        act = waiting.pop(0) if waiting else None
+        if act is not None:
+            await act()
+        return await ask(registration, **asked)
+
+    world.microsoft.refresh = and_meanwhile
+
+
+@pytest.mark.parametrize("answer", ["refused", "another account"])
+async def test_a_disconnect_while_microsoft_refuses_wins(world, answer) -> None:
+    connection = await world.connect()
+    await expire(world)
+    refused = answer == "refused"
+    strange = world.microsoft.tokens(object_id=PRIYA)
+    world.microsoft.refresh_answers = [REVOKED, REVOKED] if refused else [strange]
+
+    async def disconnect() -> None:
+        await world.service.disconnect(connection.id, organization_id=None, actor=SYSTEM)
+
+    at_each_refresh(world, *([None, disconnect] if refused else [disconnect]))
+    with pytest.raises(ReauthorizationRequired):
+        await world.service.tokens.get(connection.id)
+    kept = await world.reread(connection)
+    assert (kept.status, kept.reason) == (ConnectionStatus.DISCONNECTED, None)
+    assert await world.audit("connection.refused") == []
+    assert len(await world.audit("connection.quarantined")) == (0 if refused else 1)
+
+
+async def test_the_same_refusal_again_is_on_record_once(world) -> None:
+    connection = await world.connect()
+    await expire(world)
+    world.microsoft.refresh_answers = [REVOKED] * 4
+    for _ in range(2):
+        with pytest.raises(ReauthorizationRequired):
+            await world.service.tokens.get(connection.id, try_lost=True)
+    assert len(world.microsoft.refreshes) == 4
+    assert await world.audit("connection.refused") == ["connection.refused"]
+
+
+async def test_a_refused_token_that_everybody_shares_is_not_given_out_again(world) -> None:
+    connection = await world.connect()
+    first = await world.service.tokens.get(connection.id)
+    # This process holds nothing yet: it finds the refused token in the database.
+    renewed = await world.another_service().tokens.get(connection.id, refused=first)
+    assert renewed != first
+    assert len(world.microsoft.refreshes) == 1
