@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    cast,
     delete,
     exists,
     func,
@@ -226,18 +227,37 @@ class SQLSyncStore(SQLSyncItems):
     # -- turns ---------------------------------------------------------------------------------------------------
 
     async def claim(
-        self, *, holder: str, now: datetime, until: datetime, limit: int, sweep_before: datetime
+        self,
+        *,
+        holder: str,
+        now: datetime,
+        until: datetime,
+        limit: int,
+        sweep_before: datetime,
+        being_read: Sequence[str] = (),
     ) -> tuple[Claim, ...]:
+        is_due = and_(
+            _S.due_at <= now,
+            or_(_S.not_before.is_(None), _S.not_before <= now),
+            or_(_S.lease_until.is_(None), _S.lease_until <= now),
+        )
+        is_first = case((_S.stage == Stage.INITIAL.value, 1), else_=0)
+        # One of each organization, then a second of each, counting those under way: however much of one is marked.
+        place = func.row_number().over(partition_by=_S.organization_id, order_by=(is_first, _S.due_at))
+        under_way = func.cardinality(
+            func.array_positions(literal(list(being_read), ARRAY(Text)), cast(_S.organization_id, Text))
+        )
+        ranked = (
+            select(_S.connection_id, _S.source, (place + under_way).label("turn")).where(is_due).cte("ranked")
+        )
         due = (
             select(_S.connection_id, _S.source)
-            .where(
-                _S.due_at <= now,
-                or_(_S.not_before.is_(None), _S.not_before <= now),
-                or_(_S.lease_until.is_(None), _S.lease_until <= now),
-            )
-            .order_by(case((_S.stage == Stage.INITIAL.value, 1), else_=0), _S.due_at)
+            .join(ranked, and_(ranked.c.connection_id == _S.connection_id, ranked.c.source == _S.source))
+            # Once more under the lock: another worker may have taken it meanwhile.
+            .where(is_due)
+            .order_by(is_first, ranked.c.turn, _S.due_at)
             .limit(limit)
-            .with_for_update(skip_locked=True)
+            .with_for_update(skip_locked=True, of=sync_states)
         ).cte("due")
         statement = (
             update(sync_states)

@@ -108,9 +108,20 @@ class SyncStore(Protocol):
         ...
 
     async def claim(
-        self, *, holder: str, now: datetime, until: datetime, limit: int, sweep_before: datetime
+        self,
+        *,
+        holder: str,
+        now: datetime,
+        until: datetime,
+        limit: int,
+        sweep_before: datetime,
+        being_read: Sequence[str] = (),
     ) -> tuple[Claim, ...]:
-        """Take sources that are due: changed ones before first readings, longest due first."""
+        """Take sources that are due: changed ones before first readings, organizations in turn (SR-89).
+
+        Args:
+            being_read: Organization of each turn that is under way: one with many of them comes after one with few.
+        """
         ...
 
     async def hold(self, claim: Claim) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
@@ -67,6 +68,8 @@ class SyncService:
         self._gateways = gateways
         self._settings = settings
         self._holder = holder
+        self._being_read: Counter[str] = Counter()
+        """Turns under way by organization: who has few of them comes first."""
         self._unreturned: list[Claim] = []
 
     async def seed(self) -> int:
@@ -110,6 +113,7 @@ class SyncService:
                 until=now + CLAIM_LIFE,
                 limit=limit,
                 sweep_before=now - self._settings.sweep_every,
+                being_read=tuple(self._being_read.elements()),
             )
         self._unreturned = [claim for claim in self._unreturned if claim not in unreturned]
         return claimed
@@ -123,8 +127,14 @@ class SyncService:
     async def read(self, claim: Claim) -> None:
         """Give one source its turn. Whatever goes wrong is remembered with it and tried again; nothing is raised."""
         await hit(Failpoint.FOLLOW_CLAIMED)
-        with confined(claim.organization_id):
-            await self._read(claim)
+        self._being_read[claim.organization_id] += 1
+        try:
+            with confined(claim.organization_id):
+                await self._read(claim)
+        finally:
+            self._being_read[claim.organization_id] -= 1
+            # Those at none, too, go: organizations come and end.
+            self._being_read = +self._being_read
         await hit(Failpoint.FOLLOW_DONE)
 
     async def _read(self, claim: Claim) -> None:
