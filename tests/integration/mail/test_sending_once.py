@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -175,4 +177,34 @@ async def test_what_cannot_be_sent_is_refused_before_microsoft(office: Office) -
         answer = await office.api.post(f"{office.path}/send", json=body)
         assert answer.status_code == 400, answer.text
 
+    assert office.link.passed_count == 0
+
+
+async def test_scheduled_send_whose_answer_was_lost_arrives_once_and_at_its_time(
+    office: Office, move_time: Callable[[timedelta], None]
+) -> None:
+    subject, key = some_subject(), {"Idempotency-Key": uuid.uuid4().hex}
+    body = mail(subject) | {"send_at": "2026-11-24T14:00:00Z"}
+    office.link.lose(SENDS[office.connection.method])
+
+    first = await office.api.post(f"{office.path}/send", json=body, headers=key)
+    second = await office.api.post(f"{office.path}/send", json=body, headers=key)
+
+    assert office.link.lost.is_set()
+    assert (first.status_code, second.status_code) == (202, 202), first.text
+    assert first.json()["delivery"] == "scheduled"
+    assert office.arrived_count(subject) == 0
+    move_time(timedelta(hours=3))
+    assert office.arrived_count(subject) == 1
+
+
+async def test_scheduled_send_to_no_address_is_refused_before_it_is_handed_over(office: Office) -> None:
+    subject = some_subject()
+    body = mail(subject) | {"to": [{"address": "nobody"}], "send_at": "2026-11-24T14:00:00Z"}
+    office.link.lose(CREATES[office.connection.method], times=0)
+
+    answer = await office.api.post(f"{office.path}/send", json=body)
+
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["errors"][0]["field"].startswith("to.0")
     assert office.link.passed_count == 0

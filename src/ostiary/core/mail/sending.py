@@ -21,6 +21,7 @@ from ostiary.core.kernel.clock import Clock
 from ostiary.core.kernel.entropy import Entropy
 from ostiary.core.kernel.errors import (
     Conflict,
+    ConsentRequired,
     InvalidRequest,
     NotFound,
     OstiaryError,
@@ -277,6 +278,10 @@ class MailSending:
                     await self._forget(act)
                     raise
                 # Exchange holds a message with a later time among the drafts and does not take it a second time.
+            except ConsentRequired:
+                # Graph says the same in the words of a missing permission. The first time it had the permission.
+                if act.record.deliver_at is None:
+                    raise
             return await self._sent(act)
         if self._clock.now() - act.record.changed_at >= GONE_MEANS_SENT_AFTER:
             return await self._sent(act)
