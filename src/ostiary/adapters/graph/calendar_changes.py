@@ -55,15 +55,16 @@ class GraphCalendarChanges:
     ) -> ChangePage:
         """One page of a calendar's window, or of what changed in it.
 
-        Source: Graph, event delta. Takes no $select, no $orderby and no $top.
+        Source: Graph, event delta. Takes no $select, no $orderby and no $top; the page size is a preference of
+        each call, without which Graph gives ten (graph.md §6).
         """
-        del limit
+        prefer = f"odata.maxpagesize={limit}"
         if cursor is None:
             query = {"startDateTime": _wire(window[0]), "endDateTime": _wire(window[1])}
             path = f"/me/calendars/{path_segment(folder_id)}/calendarView/delta"
-            answer = await self._client.get(mailbox, path, query)
+            answer = await self._client.get(mailbox, path, query, prefer=prefer)
         else:
-            answer = await self._client.get_next(mailbox, cursor)
+            answer = await self._client.get_next(mailbox, cursor, prefer=prefer)
         link, is_last = links(self._client, answer)
         changed: dict[str, Item] = {}
         removed: dict[str, None] = {}

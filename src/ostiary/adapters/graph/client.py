@@ -86,8 +86,7 @@ class GraphClient:
         Args:
             prefer: One more preference, such as ``outlook.body-content-type="text"``.
         """
-        extra = {} if prefer is None else {"Prefer": f"{_IMMUTABLE_IDS}, {prefer}"}
-        return await self._call(mailbox, "GET", self._url(path, query), None, extra)
+        return await self._call(mailbox, "GET", self._url(path, query), None, _preferring(prefer))
 
     @asynccontextmanager
     async def stream(self, mailbox: MailboxAccess, path: str) -> AsyncGenerator[aiohttp.ClientResponse]:
@@ -158,11 +157,13 @@ class GraphClient:
                 "Microsoft isn’t answering properly.", reason="microsoft_down"
             ) from error
 
-    async def get_next(self, mailbox: MailboxAccess, next_link: str) -> JSONObject:
-        """Read a next page by the link that Graph gave; see :meth:`is_own_link`."""
+    async def get_next(
+        self, mailbox: MailboxAccess, next_link: str, *, prefer: str | None = None
+    ) -> JSONObject:
+        """Read a next page by the link that Graph gave; see :meth:`is_own_link`. ``prefer`` as in :meth:`get`."""
         if not self.is_own_link(next_link):
             raise _foreign_link()
-        return await self._call(mailbox, "GET", next_link, None)
+        return await self._call(mailbox, "GET", next_link, None, _preferring(prefer))
 
     async def post(self, mailbox: MailboxAccess, path: str, body: object) -> JSONObject:
         """Post JSON; only for calls that change nothing, since a refused token repeats the call."""
@@ -282,6 +283,10 @@ class GraphClient:
     def _turn(self, mailbox: MailboxAccess) -> AbstractAsyncContextManager[None]:
         key = MailboxKey(AccessMethod.GRAPH, mailbox.tenant_id, mailbox.object_id)
         return self._governor.turn(key, mailbox.urgency)
+
+
+def _preferring(prefer: str | None) -> dict[str, str]:
+    return {} if prefer is None else {"Prefer": f"{_IMMUTABLE_IDS}, {prefer}"}
 
 
 def _error_of(response: aiohttp.ClientResponse, content: bytes | bytearray) -> OstiaryError:
