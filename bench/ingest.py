@@ -7,6 +7,8 @@ import json
 import statistics
 import subprocess
 import sys
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,43 @@ def measure(tiny: bool) -> Part:
             for name, listed in targets.items():
                 say(f"ingest: 300 a second, {name}")
                 at_300[name] = _load(posts=listed, seconds=steady, per_second=30 if tiny else 300)
-    return _part(most, at_300, connections=connections, seconds=seconds, rounds=rounds, steady=steady)
+            say("ingest: one tenant floods")
+            calm, flood = posts[: len(posts) // 2], posts[len(posts) // 2 :]
+            others = 10 if tiny else 100
+            with ThreadPoolExecutor() as pool:
+                flooding = pool.submit(_load, posts=flood, seconds=steady, per_second=10 * others)
+                beside = _load(posts=calm, seconds=steady, per_second=others)
+                flooded = flooding.result()
+    part = _part(most, at_300, connections=connections, seconds=seconds, rounds=rounds, steady=steady)
+    _add_flood(part, beside, flooded, others)
+    return part
+
+
+def _add_flood(part: Part, beside: dict[str, Any], flooded: dict[str, Any], others: int) -> None:
+    part.tables.append(
+        Table(
+            f"One tenant at {10 * others:,} a second, the others together at {others}",
+            ("", "p50 ms", "p99 ms", "slowest ms", "failed"),
+            [
+                [
+                    name,
+                    f"{percentile(each['milliseconds'], 50):.1f}",
+                    f"{percentile(each['milliseconds'], 99):.1f}",
+                    f"{max(each['milliseconds']):.0f}",
+                    str(each["failed"]),
+                ]
+                for name, each in (("the others", beside), ("the one that floods", flooded))
+            ],
+        )
+    )
+    p99 = percentile(beside["milliseconds"], 99)
+    part.targets.append(
+        Target(
+            "SR-89: beside a tenfold flood of one tenant the others’ p99 < 1 s",
+            f"{p99:.0f} ms",
+            p99 < 1000 and not beside["failed"],
+        )
+    )
 
 
 def _part(
@@ -109,7 +147,15 @@ def _part(
 async def _prepare(place: Stage, count: int) -> list[Subscribed]:
     async with opened(place) as services:
         await add_organization(services)
-        return [await subscribe(services, await add_row(services, number)) for number in range(count)]
+        # The first half belongs to tenants of their own, the second half to the one that floods.
+        return [
+            await subscribe(
+                services,
+                await add_row(services, number),
+                tenant_id=str(uuid.UUID(int=number)) if number < count // 2 else None,
+            )
+            for number in range(count)
+        ]
 
 
 def _load(**order: Any) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class Subscribed:
     microsoft_id: str
     client_state: str
     connection: Connection
+    tenant_id: str = TENANT_ID
 
     def post(self, item_id: str) -> str:
         """Return the body of a post that tells of one message.
@@ -47,20 +48,23 @@ class Subscribed:
                 "id": item_id,
             },
             "clientState": self.client_state,
-            "tenantId": TENANT_ID,
+            "tenantId": self.tenant_id,
         }
         return json.dumps({"value": [notice]})
 
 
-async def subscribe(services: Services, connection: Connection) -> Subscribed:
-    """Store a live subscription for a connection's mail."""
+async def subscribe(
+    services: Services, connection: Connection, *, tenant_id: str | None = None
+) -> Subscribed:
+    """Store a live subscription for a connection's mail, by default of the connection's own tenant."""
+    tenant_id = tenant_id or connection.tenant_id
     now = services.clock.now()
     client_state = secrets.token_urlsafe(32)
     subscription = Subscription(
         id=new_id("sub", services.entropy),
         connection_id=connection.id,
         organization_id=connection.organization_id,
-        tenant_id=connection.tenant_id,
+        tenant_id=tenant_id,
         source=Source.MAIL,
         client_state_hash=state_hash(client_state),
         state=SubscriptionState.LIVE,
@@ -79,7 +83,7 @@ async def subscribe(services: Services, connection: Connection) -> Subscribed:
     # The one place that knows how addresses are made.
     url = services.notifications._paths.url(subscription.id)
     assert subscription.microsoft_id is not None
-    return Subscribed(url, subscription.microsoft_id, client_state, connection)
+    return Subscribed(url, subscription.microsoft_id, client_state, connection, tenant_id)
 
 
 async def add_row(services: Services, number: int) -> Connection:
