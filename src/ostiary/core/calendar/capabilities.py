@@ -28,6 +28,8 @@ class CalendarCapabilities:
     """Whether Microsoft itself compares the version of what is deleted; otherwise we do, a moment before."""
     own_zone_has_a_name: bool
     """Whether the owner's zone is known by name; otherwise one that keeps the same clock stands for it."""
+    split_keeps_attachments: bool
+    """Whether a change with scope *following* takes along what is attached to the series: over neither method."""
     longest_window_days: int
     longest_free_busy_days: int
     most_free_busy_people: int
@@ -46,6 +48,7 @@ def calendar_capabilities(method: AccessMethod) -> CalendarCapabilities:
         same_uid_for_occurrences=not is_graph,
         if_match_on_delete=is_graph,
         own_zone_has_a_name=is_graph,
+        split_keeps_attachments=False,
         **_LIMITS,
     )
 

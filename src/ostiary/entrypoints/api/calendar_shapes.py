@@ -298,6 +298,13 @@ class CalendarCapabilitiesShape(AnswerShape):
         bool,
         Field(description="Whether the owner's zone is known by name; else one with the same clock is used."),
     ]
+    split_keeps_attachments: Annotated[
+        bool,
+        Field(
+            description="Whether a change with `scope=following` takes along what is attached to the series; else it "
+            "stays with the old one."
+        ),
+    ]
     longest_window_days: int
     longest_free_busy_days: int
     most_free_busy_people: int

@@ -100,6 +100,7 @@ class CapabilitiesShape(AnswerShape):
                         "same_uid_for_occurrences": False,
                         "if_match_on_delete": True,
                         "own_zone_has_a_name": True,
+                        "split_keeps_attachments": False,
                         "longest_window_days": 730,
                         "longest_free_busy_days": 42,
                         "most_free_busy_people": 50,

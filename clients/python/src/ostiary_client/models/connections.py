@@ -153,6 +153,7 @@ class CalendarCapabilities:
     same_uid_for_occurrences: bool
     if_match_on_delete: bool
     own_zone_has_a_name: bool
+    split_keeps_attachments: bool
     longest_window_days: int
     longest_free_busy_days: int
     most_free_busy_people: int
