@@ -83,7 +83,13 @@ class FeedWorld:
             # Says what is missing, and where the reading stands.
             await self.oracle.require_known(self.connection_id, self.followed.mailbox)
             raise AssertionError(self.served.log_file.read_text()[-3000:]) from None
-        await self.until(self._is_taken)
+        try:
+            await self.until(self._is_taken)
+        except TimeoutError:
+            waiting = await self.oracle.rows("SELECT * FROM webhook_deliveries WHERE state = 'pending'")
+            raise AssertionError(
+                f"not taken: {waiting}\n{self.served.log_file.read_text()[-3000:]}"
+            ) from None
         await self.oracle.require_known(self.connection_id, self.followed.mailbox)
         await self.oracle.require_told(self.connection_id, self.followed.mailbox, self.followed.written)
         await self.oracle.require_delivered("/hook", self.endpoint_id)
