@@ -98,11 +98,11 @@ class Contest:
                 say(f"no time for round {turn}")
                 break
             for name in names[turn % len(names) :] + names[: turn % len(names)]:
-                count, seconds, cpu_seconds = _answer(name, self._readers[name], order)
+                count, taken, cpu_taken = _answer(name, self._readers[name], order)
                 if turn:
                     found[name].counts.append(count)
-                    found[name].seconds.append(seconds)
-                    found[name].cpu_seconds.append(cpu_seconds)
+                    found[name].seconds.append(taken)
+                    found[name].cpu_seconds.append(cpu_taken)
         if len({count for runs in found.values() for count in runs.counts}) != 1:
             counts = {name: runs.counts for name, runs in found.items()}
             raise RuntimeError(f"they read different things: {counts}")

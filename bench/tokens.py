@@ -32,7 +32,7 @@ _TOKEN = "t" * 1800
 
 def measure(tiny: bool) -> Part:
     """Measure; ``tiny`` proves only that it runs."""
-    connections, calls, rounds = (5, 20, 1) if tiny else (100, 300, 5)
+    connections, calls, rounds = (20, 40, 1) if tiny else (100, 300, 5)
     with stage() as place:
         say("tokens: preparing")
         return asyncio.run(_measure(place, connections, calls, rounds))
