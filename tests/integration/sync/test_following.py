@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from ostiary.adapters.sql.sync import SQLSyncStore
+from ostiary.adapters.sql.unit_of_work import SQLTransactions
 from ostiary.core.audit.model import SYSTEM
 from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.sync.model import Stage
@@ -258,3 +261,23 @@ async def test_a_claim_that_could_not_be_handed_back_is_handed_back_later(
         assert await app.sync.read_due() == 2
     assert await app.sync.read_due() == 2, "at once, not when the claim runs out"
     assert await app.sync.read_due() == 0
+
+
+async def test_a_claim_whose_answer_was_lost_is_made_anew(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = followed.app
+    claim = SQLTransactions.__call__
+
+    @asynccontextmanager
+    async def answer_lost(transactions: SQLTransactions) -> AsyncIterator[object]:
+        async with claim(transactions) as tx:
+            yield tx
+        raise ConnectionResetError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SQLTransactions, "__call__", answer_lost)
+        with pytest.raises(ConnectionResetError):
+            await app.sync.claim(limit=10)
+    assert len(await app.sync.claim(limit=10)) == 2
+    assert await app.sync.claim(limit=10) == ()

@@ -439,3 +439,25 @@ async def test_what_a_sender_that_died_had_claimed_is_free_once_that_is_known(wo
     async with world.transactions() as tx:
         assert await tx.processes.release(["prc_dead"], now=world.clock.now()) == 1
     assert await world.sender.send_due() == 1
+
+
+async def test_a_claim_whose_answer_was_lost_is_made_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.endpoint()
+    await world.happens(1)
+    opened = SQLTransactions.__call__
+
+    @asynccontextmanager
+    async def answer_lost(transactions: SQLTransactions) -> AsyncIterator[object]:
+        async with opened(transactions) as tx:
+            yield tx
+        raise ConnectionResetError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SQLTransactions, "__call__", answer_lost)
+        with pytest.raises(ConnectionResetError):
+            await world.sender.send_due()
+    assert await world.another_sender.send_due() == 0, "it is claimed"
+    assert await world.sender.send_due() == 1
+    assert len(world.receiver.seen) == 1

@@ -288,6 +288,14 @@ class SQLSyncStore(SQLSyncItems):
             for row in rows
         )
 
+    async def release_all(self, *, holder: str, but: Collection[Claim]) -> None:
+        kept = [(claim.connection_id, claim.source.value) for claim in but]
+        await self._connection.execute(
+            update(sync_states)
+            .where(_S.lease_holder == holder, tuple_(_S.connection_id, _S.source).not_in(kept))
+            .values(lease_holder=None, lease_until=None)
+        )
+
     async def finish(
         self, claim: Claim, *, next_at: datetime, covered: bool, live: bool, now: datetime
     ) -> bool:

@@ -232,6 +232,17 @@ class SQLWebhookStore:
             for row in rows.mappings()
         ]
 
+    async def release_all(self, *, holder: str, but: Collection[str], now: datetime) -> None:
+        await self._connection.execute(
+            update(webhook_deliveries)
+            .where(
+                webhook_deliveries.c.claimed_by == holder,
+                webhook_deliveries.c.state == _PENDING,
+                webhook_deliveries.c.id.not_in(but),
+            )
+            .values(next_at=now, claimed_by=None)
+        )
+
     async def record(self, results: Sequence[Result]) -> None:
         statement = (
             update(webhook_deliveries)

@@ -132,6 +132,10 @@ class SyncStore(Protocol):
         """
         ...
 
+    async def release_all(self, *, holder: str, but: Collection[Claim]) -> None:
+        """Free what is claimed by ``holder`` but for these: claims whose answer, or whose return, was lost."""
+        ...
+
     async def hints(self, claim: Claim, *, limit: int) -> tuple[str, ...]:
         """Items that notices named, up to the claim's mark."""
         ...

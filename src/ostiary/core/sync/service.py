@@ -70,7 +70,9 @@ class SyncService:
         self._holder = holder
         self._being_read: Counter[str] = Counter()
         """Turns under way by organization: who has few of them comes first."""
-        self._unreturned: list[Claim] = []
+        self._open: set[Claim] = set()
+        self._is_in_doubt = False
+        """Something went wrong while claims were made or handed back: the table may hold some that nobody here reads."""
 
     async def seed(self) -> int:
         """Follow usable connections that are not followed yet. Job ``sync.seed``; returns how many sources."""
@@ -103,10 +105,10 @@ class SyncService:
     async def claim(self, *, limit: int) -> tuple[Claim, ...]:
         """Take sources that are due, for :meth:`read`."""
         now = self._clock.now()
-        unreturned = tuple(self._unreturned)
+        in_doubt, self._is_in_doubt = self._is_in_doubt, True
         async with self._transactions() as tx:
-            for claim in unreturned:
-                await tx.sync.postpone(claim, next_at=now, reason=None, failures=claim.failures)
+            if in_doubt:
+                await tx.sync.release_all(holder=self._holder, but=self._open)
             claimed = await tx.sync.claim(
                 holder=self._holder,
                 now=now,
@@ -115,7 +117,8 @@ class SyncService:
                 sweep_before=now - self._settings.sweep_every,
                 being_read=tuple(self._being_read.elements()),
             )
-        self._unreturned = [claim for claim in self._unreturned if claim not in unreturned]
+        self._is_in_doubt = False
+        self._open.update(claimed)
         return claimed
 
     async def read_due(self, *, limit: int = 10) -> int:
@@ -135,6 +138,7 @@ class SyncService:
             self._being_read[claim.organization_id] -= 1
             # Those at none, too, go: organizations come and end.
             self._being_read = +self._being_read
+            self._open.discard(claim)
         await hit(Failpoint.FOLLOW_DONE)
 
     async def _read(self, claim: Claim) -> None:
@@ -166,7 +170,7 @@ class SyncService:
             except Exception as failure:
                 # The database is away: the claim is handed back as soon as anything can be claimed again.
                 log.warning("a claim is handed back later", error=type(failure).__name__)
-                self._unreturned.append(claim)
+                self._is_in_doubt = True
 
     async def overdue(self) -> int:
         """Return how many sources nobody read although they have been due for :data:`OVERDUE_AFTER`."""

@@ -93,6 +93,10 @@ class WebhookStore(Protocol):
         """
         ...
 
+    async def release_all(self, *, holder: str, but: Collection[str], now: datetime) -> None:
+        """Free what is claimed by ``holder`` but for these deliveries: claims whose answer was lost."""
+        ...
+
     async def record(self, results: Sequence[Result]) -> None:
         """Write what came of attempts. A claim that ran out meanwhile is another sender's: nothing is written."""
         ...

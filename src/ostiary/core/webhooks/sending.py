@@ -93,6 +93,9 @@ class WebhookSender:
         self._results: list[Result] = []
         self._more: set[str] = set()
         """Endpoints that may have more due than is under way."""
+        self._open: set[str] = set()
+        self._is_in_doubt = False
+        """A claim failed: perhaps it was made, and only its answer was lost."""
         self._freed = asyncio.Event()
         self._roomier = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -144,7 +147,10 @@ class WebhookSender:
             self._more.update(self._running)
             return 0
         full = [endpoint for endpoint, count in self._running.items() if count >= AT_ONCE_PER_ENDPOINT]
+        in_doubt, self._is_in_doubt = self._is_in_doubt, True
         async with self._transactions() as tx:
+            if in_doubt:
+                await tx.webhooks.release_all(holder=self._holder, but=self._open, now=self._clock.now())
             claimed = await tx.webhooks.claim(
                 holder=self._holder,
                 now=self._clock.now(),
@@ -153,6 +159,8 @@ class WebhookSender:
                 most=room,
                 without=full,
             )
+        self._is_in_doubt = False
+        self._open.update(work.delivery.id for work in claimed)
         if claimed:
             await hit(Failpoint.DELIVERY_CLAIMED)
         for work in claimed:
@@ -256,8 +264,11 @@ class WebhookSender:
             now = self._clock.now()
             kept = [result for result in results if (result.work.delivery.next_at or now) > now]
             self._results = kept + self._results
+            self._open.difference_update(result.work.delivery.id for result in results)
+            self._open.update(result.work.delivery.id for result in kept)
             log.warning("results of webhooks not written", error=type(error).__name__, count=len(results))
             return False
+        self._open.difference_update(result.work.delivery.id for result in results)
         await hit(Failpoint.DELIVERY_MARKED)
         return True
 
