@@ -14,7 +14,6 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -26,6 +25,7 @@ from ostiary.adapters.sql.engine import create_engine
 from ostiary.bootstrap import Services, application
 from ostiary.core.access.model import API_PERMISSIONS
 from ostiary.core.audit.model import SYSTEM
+from ostiary.core.kernel.access_method import AccessMethod
 from ostiary.core.kernel.clock import MovableClock
 from ostiary.entrypoints.web.server import WebServer, open_listener
 from ostiary.settings import Profile, Settings
@@ -117,8 +117,9 @@ def fault_settings(fault_database: EmbeddedServer, wire: Wire, fault_url: str) -
 async def fault_services(fault_settings: Settings) -> AsyncIterator[Services]:
     async with application(fault_settings, clock=MovableClock(NOW)) as services:
         for gateway in services.sync._gateways.values():
-            client: Any = getattr(gateway, "_client", None)
-            if client is not None:
+            for client in (getattr(gateway, "_client", None), getattr(gateway, "_session", None)):
+                if client is None:
+                    continue
                 client._timeout_seconds = SECONDS_TO_MICROSOFT
         yield services
 
@@ -158,30 +159,59 @@ async def feed(
         await services.webhooks.endpoints.prove(issued.endpoint.id, actor=SYSTEM)
         crowd = Crowd(services, fault_emulator, fault_site, client, api)
         oracle = Oracle(engine, receiver)
-        both = [await followed(crowd, client, seed) for seed in (1, 2)]
-        running = RunningFeed(
-            services,
-            services.clock,
-            fault_emulator,
-            wire,
-            receiver,
-            oracle,
-            issued.endpoint.id,
-            *both,  # type: ignore[arg-type]
-        )
-        await running.settle()
-        for each in both:
-            _, _, version = await oracle.grant(each.connection_id)
-            each.versions_at_start = version - wire.refreshed[each.customer.tenant_id]
-        await running.require_converged()
+        running = await running_feed(crowd, wire, receiver, oracle, issued.endpoint.id)
         yield running
         await oracle.require_whole_chain(services)
     await engine.dispose()
 
 
-async def followed(crowd: Crowd, client: httpx.AsyncClient, seed: int) -> Followed:
+@pytest_asyncio.fixture(scope="package")
+async def ews_feed(feed: RunningFeed) -> RunningFeed:
+    """Two more mailboxes of two more customers, followed over EWS by the same service. Nobody holds their streams."""
+    return await running_feed(
+        feed.crowd, feed.wire, feed.receiver, feed.oracle, feed.endpoint_id, method=AccessMethod.EWS
+    )
+
+
+async def running_feed(
+    crowd: Crowd,
+    wire: Wire,
+    receiver: Receiver,
+    oracle: Oracle,
+    endpoint_id: str,
+    *,
+    method: AccessMethod = AccessMethod.GRAPH,
+) -> RunningFeed:
+    """Two customers' mailboxes that are followed, and converged."""
+    services = crowd.services
+    both = [await followed(crowd, seed, method) for seed in (1, 2)]
+    running = RunningFeed(
+        services,
+        services.clock,  # type: ignore[arg-type]
+        crowd.emulator,
+        wire,
+        receiver,
+        oracle,
+        endpoint_id,
+        *both,
+        crowd,
+    )
+    await running.settle()
+    for each in both:
+        await running.count_refreshes(each)
+    await running.require_converged()
+    return running
+
+
+async def followed(crowd: Crowd, seed: int, method: AccessMethod) -> Followed:
     """A customer that approved, and a person of it who connected."""
-    customer = await crowd.customer(approved=True)
+    customer = await crowd.customer(approved=True, method=method)
     connection_id = await crowd.connected(customer)
-    mailbox = Mailbox(client, crowd.emulator.url, customer.person, tenant_id=customer.tenant_id)
+    mailbox = Mailbox(
+        crowd.client,
+        crowd.emulator.url,
+        customer.person,
+        immutable=method is AccessMethod.GRAPH,
+        tenant_id=customer.tenant_id,
+    )
     return Followed(customer, connection_id, mailbox, random.Random(seed))

@@ -14,7 +14,7 @@ from ostiary.bootstrap import Services
 from ostiary.core.kernel.clock import MovableClock
 
 from ..conftest import Emulator
-from ..kill.people import Customer
+from ..kill.people import Crowd, Customer
 from .oracle import Mailbox, Oracle
 from .receiver import Receiver
 from .wire import Wire
@@ -62,12 +62,18 @@ class Followed:
             case "mark":
                 await self.mailbox.mark_read(one, read=bool(self._count % 2))
             case "move":
-                await self.mailbox.move(one, self.chance.choice(["archive", "inbox", "junkemail"]))
+                await self._move(one, self.chance.choice(["archive", "inbox", "junkemail"]))
             case "delete":
-                await self.mailbox.delete(one)
+                await self._move(one, "deleteditems")
             case _:
                 self._own.remove(one)
                 await self.mailbox.purge(one)
+
+    async def _move(self, one: str, folder: str) -> None:
+        """Move a message; over EWS it has another id then."""
+        moved = await self.mailbox.move(one, folder)
+        self._own[self._own.index(one)] = moved
+        self.written.add(moved)
 
 
 @dataclass
@@ -83,6 +89,7 @@ class RunningFeed:
     endpoint_id: str
     victim: Followed
     neighbour: Followed
+    crowd: Crowd
 
     @property
     def both(self) -> tuple[Followed, Followed]:
@@ -111,6 +118,11 @@ class RunningFeed:
         for turns in self.services.governor._mailboxes.values():
             turns._blocked_until -= by.total_seconds()
         await self.oracle.change("UPDATE governor_mailboxes SET blocked_until = blocked_until - :by", by=by)
+
+    async def count_refreshes(self, whose: Followed) -> None:
+        """From here on each refresh that Microsoft grants has to be one version of the token (I5)."""
+        _, _, version = await self.oracle.grant(whose.connection_id)
+        whose.versions_at_start = version - self.wire.refreshed[whose.customer.tenant_id]
 
     async def write(self, acts: int = 4) -> None:
         for each in self.both:

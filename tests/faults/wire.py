@@ -35,12 +35,15 @@ class Wire:
     """Answers that were replaced."""
     _poison: Poison | None = None
     _matches: Callable[[web.Request], bool] | None = None
+    _is_asked: bool = True
     _silent: asyncio.Event = field(default_factory=asyncio.Event)
 
     @contextmanager
-    def poison(self, poison: Poison, *, where: Callable[[web.Request], bool]) -> Iterator[None]:
-        """Let answers of this kind be replaced for a while."""
-        self._poison, self._matches = poison, where
+    def poison(
+        self, poison: Poison, *, where: Callable[[web.Request], bool], is_asked: bool = True
+    ) -> Iterator[None]:
+        """Let answers of this kind be replaced for a while; Microsoft is not even asked unless ``is_asked``."""
+        self._poison, self._matches, self._is_asked = poison, where, is_asked
         self._silent.clear()
         try:
             yield
@@ -66,6 +69,16 @@ class Wire:
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         self.asked[f"{request.method} {request.path}"] += 1
+        if (
+            self._poison is not None
+            and self._matches is not None
+            and not self._is_asked
+            and self._matches(request)
+        ):
+            self.poisoned += 1
+            made = await self._poison(request, body)
+            assert made is not None
+            return made
         form = dict(parse_qsl(body.decode())) if request.path.endswith("/oauth2/v2.0/token") else {}
         async with self._session.request(
             request.method,

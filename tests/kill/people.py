@@ -104,8 +104,10 @@ class Crowd:
         self.browsers.append(opened)
         return opened
 
-    async def customer(self, *, approved: bool = False) -> Customer:
-        """A new customer; ``approved`` ones are bound and have approved Graph."""
+    async def customer(
+        self, *, approved: bool = False, method: AccessMethod = AccessMethod.GRAPH
+    ) -> Customer:
+        """A new customer; ``approved`` ones are bound and have approved ``method``."""
         self.made += 1
         domain = f"company{self.made}-{new_id('c', self.services.entropy)[-8:].lower()}.example"
         tenant = self.emulator.control("POST", "/tenants", {"domain": domain})
@@ -129,10 +131,12 @@ class Crowd:
             actor=SYSTEM,
         )
         if approved:
-            await self._approve(organization, tenant_id, domain)
+            await self._approve(organization, tenant_id, domain, method)
         return Customer(organization, member, tenant_id, admin, person, str(account["oid"]))
 
-    async def _approve(self, organization: Organization, tenant_id: str, domain: str) -> None:
+    async def _approve(
+        self, organization: Organization, tenant_id: str, domain: str, method: AccessMethod
+    ) -> None:
         now = self.services.clock.now()
         self.emulator.control("POST", f"/tenants/{domain}/grants", {"app_id": APP_ID})
         async with self.services.transactions() as tx:
@@ -156,7 +160,7 @@ class Crowd:
                     cloud="global",
                     tenant_id=tenant_id,
                     organization_id=organization.id,
-                    method=AccessMethod.GRAPH,
+                    method=method,
                     state=ConsentState.VERIFIED,
                     reference="CN-0000-0001",
                     verified_at=now,
