@@ -461,3 +461,24 @@ async def test_a_claim_whose_answer_was_lost_is_made_anew(
     assert await world.another_sender.send_due() == 0, "it is claimed"
     assert await world.sender.send_due() == 1
     assert len(world.receiver.seen) == 1
+
+
+async def test_a_sender_that_lost_the_database_sends_again_when_it_runs_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.endpoint()
+
+    async def away(*_: object, **__: object) -> None:
+        raise ConnectionResetError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SQLWebhookStore, "claim", away)
+        with pytest.raises(ConnectionResetError):
+            await world.sender.run()
+    await world.happens(1)
+    running = asyncio.create_task(world.sender.run())
+    async with asyncio.timeout(30):
+        while {each.state for each in await world.all()} != {DeliveryState.DELIVERED}:
+            await asyncio.sleep(0.02)
+    world.sender.ask_to_stop()
+    await running

@@ -101,8 +101,12 @@ class WebhookSender:
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Send what is due, and what becomes due, until :meth:`ask_to_stop`; then end what is under way."""
-        writer = asyncio.create_task(self._write_results(), name="webhook results")
+        """Send what is due, and what becomes due, until :meth:`ask_to_stop`; then end what is under way.
+
+        Whatever it raises, such as for a database that is away: it may be called again, and goes on.
+        """
+        ending = asyncio.Event()
+        writer = asyncio.create_task(self._write_results(ending), name="webhook results")
         try:
             async with self._signals.listen(DELIVERIES) as listener:
                 while not self._stopping.is_set():
@@ -112,7 +116,7 @@ class WebhookSender:
         finally:
             if self._tasks:
                 await asyncio.wait(self._tasks)
-            self._stopping.set()
+            ending.set()
             self._freed.set()
             await writer
 
@@ -241,8 +245,8 @@ class WebhookSender:
         )
         return await self._post.post(work.url, headers, body)
 
-    async def _write_results(self) -> None:
-        while not (self._stopping.is_set() and not self._tasks and not self._results):
+    async def _write_results(self, ending: asyncio.Event) -> None:
+        while not (ending.is_set() and not self._tasks and not self._results):
             await self._freed.wait()
             self._freed.clear()
             if self._results and not await self._flush():
