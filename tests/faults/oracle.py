@@ -200,7 +200,11 @@ class Oracle:
         assert report.records == await self.value("SELECT count(*) FROM audit_records")
         told = Counter(
             row["type"]
-            for row in await self.rows("SELECT type FROM feed_events WHERE type LIKE 'connection.%'")
+            for row in await self.rows(
+                # One that works again after trouble is on record as checked.
+                "SELECT type FROM feed_events WHERE type LIKE 'connection.%' AND coalesce(data->>'previous_status', '')"
+                " NOT IN ('needs_sign_in', 'waiting_for_approval', 'failing')"
+            )
             if row["type"] in {"connection.connected", "connection.disconnected"}
         )
         acts = {
