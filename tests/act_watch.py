@@ -56,6 +56,7 @@ BOOK_KEEPING = {
 MOMENTS = (
     "last_used_at", "last_used_ip", "last_refused_at", "last_seen_at", "last_success_at", "last_checked_at",
     "checked_at", "updated_at", "seen_at", "next_check_at", "idle_at", "token_version", "told_count",
+    "app_present", "check_count",
 )  # fmt: skip
 """Columns that say when something was looked at, or how far it is; a row that differs in nothing else is no act."""
 

@@ -78,6 +78,12 @@ class World:
     server: MemoryAuthorizationServer
     database: AsyncEngine
 
+    async def audit(self, prefix: str = "") -> list[str]:
+        """Return what is on record, newest first."""
+        async with self.transactions() as tx:
+            page = await tx.audit.page(organization_id=None, what_prefix=prefix, limit=200)
+        return [record.what for record in page.items]
+
     async def deliver(self) -> list[OutgoingMail]:
         """Run every waiting ``notices.send``; return what arrived by it."""
         before = len(self.postbox.mails)

@@ -337,6 +337,7 @@ async def test_a_mail_nobody_can_deliver_gives_the_request_back_to_the_person(wo
     view = await world.approvals.view(request.id, browser_secret=BROWSERS["mem_1"], member_id=None)
     assert view.delivery is not None
     assert view.delivery.given_up_at is not None
+    assert await world.audit("approval.undelivered") == ["approval.undelivered"]
 
 
 async def test_a_slow_mail_server_changes_nothing(world: World) -> None:
@@ -503,6 +504,7 @@ async def test_who_waited_in_vain_for_a_fortnight_is_told_to_ask_someone_else(
     clock.advance(timedelta(days=14))
     assert await world.approvals.expire() == 1
     assert await world.approvals.expire() == 0
+    assert await world.audit("approval.expired") == ["approval.expired"]
     mails = await world.deliver()
     assert {mail.to.address for mail in mails} == {"p1@harbourvale.example", "p2@harbourvale.example"}
     assert {mail.message.subject for mail in mails} == {"Nobody answered your request"}

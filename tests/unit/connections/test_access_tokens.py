@@ -376,6 +376,17 @@ async def test_one_dead_connection_does_not_keep_the_others_from_being_renewed(w
     assert (await world.reread(connection)).status is ConnectionStatus.NEEDS_SIGN_IN
 
 
+async def test_a_saved_sign_in_that_works_again_is_put_on_record(world) -> None:
+    connection = await world.connect()
+    await expire(world)
+    world.microsoft.refresh_answers = [REVOKED, REVOKED]
+    with pytest.raises(ReauthorizationRequired):
+        await world.service.tokens.get(connection.id)
+    await world.service.tokens.get(connection.id, try_lost=True)
+    assert (await world.reread(connection)).status is ConnectionStatus.CONNECTED
+    assert await world.audit("connection.recovered") == ["connection.recovered"]
+
+
 async def test_permissions_that_were_taken_away_are_told_from_an_approval_that_is_gone(world) -> None:
     connection = await world.connect()
     await expire(world)

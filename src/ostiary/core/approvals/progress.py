@@ -88,6 +88,15 @@ class ApprovalProgress:
                 return False
             waiting = move(request, ApprovalRequestState.WAITING, now=self._clock.now())
             await tx.approval_requests.save(replace(waiting, by_mail=False, sent_at=None))
+            await tx.audit.record(
+                "approval.undelivered",
+                "The mail to the IT administrator could not be delivered; somebody has to pass the request on.",
+                actor=SYSTEM,
+                outcome="failed",
+                organization_id=request.organization_id,
+                object_id=request.id,
+                reference=request.reference,
+            )
         return True
 
     async def started(self, organization_id: str) -> int:

@@ -455,8 +455,7 @@ class ApprovalService:
         async with self._transactions() as tx:
             late = await tx.approval_requests.open_since(now - REQUEST_LIFE, limit=200)
             for request in late:
-                expired = move(request, ApprovalRequestState.EXPIRED, now=now)
-                await tx.approval_requests.save(expired)
+                expired = await self._end_expired(tx, request)
                 await self._post.tell_waiters(tx, expired, NoticeKind.REQUEST_EXPIRED)
         return len(late)
 
@@ -468,6 +467,19 @@ class ApprovalService:
             return False
         member = await tx.members.get(member_id, organization_id=request.organization_id)
         return member.tenant_id == request.tenant_id
+
+    async def _end_expired(self, tx: ApprovalTransaction, request: ApprovalRequest) -> ApprovalRequest:
+        expired = move(request, ApprovalRequestState.EXPIRED, now=self._clock.now())
+        await tx.approval_requests.save(expired)
+        await tx.audit.record(
+            "approval.expired",
+            "The request for approval got no answer in time.",
+            actor=SYSTEM,
+            organization_id=request.organization_id,
+            object_id=request.id,
+            reference=request.reference,
+        )
+        return expired
 
     async def _end_cancelled(self, tx: ApprovalTransaction, request: ApprovalRequest, actor: Actor) -> None:
         await tx.approval_requests.save(move(request, ApprovalRequestState.CANCELLED, now=self._clock.now()))
@@ -498,7 +510,7 @@ class ApprovalService:
         if found is not None and self._as_of_now(found).state in OPEN_STATES:
             return found
         if found is not None:
-            await tx.approval_requests.save(move(found, ApprovalRequestState.EXPIRED, now=now))
+            await self._end_expired(tx, found)
         request = ApprovalRequest(
             id=new_id("apr", self._entropy),
             reference=new_reference(ReferenceKind.APPROVAL_REQUEST, self._entropy),

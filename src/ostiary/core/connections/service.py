@@ -429,11 +429,16 @@ class ConnectionService:
         return current
 
 
+def _on_record(connection: Connection) -> tuple[object, ...]:
+    """What of a connection cannot change without a record of the check that found it."""
+    return connection.status, connection.reason, connection.address, connection.display_name
+
+
 async def _record_check(
     tx: ConnectionTransaction, connection: Connection, was: Connection, actor: Actor
 ) -> None:
     await announce(tx.feed, was, connection)
-    if connection.status is was.status:
+    if _on_record(connection) == _on_record(was):
         return
     await tx.audit.record(
         "connection.checked",

@@ -354,6 +354,15 @@ class AccessTokens:
                     renewed = transition(renewed, ConnectionEvent.WORKED, now=now)
                 await tx.connections.save(renewed)
                 await announce(tx.feed, current, renewed)
+                if renewed.status is not current.status:
+                    await tx.audit.record(
+                        "connection.recovered",
+                        f"The saved sign-in of {current.address} works again.",
+                        actor=SYSTEM,
+                        organization_id=current.organization_id,
+                        object_id=current.id,
+                        reference=current.reference,
+                    )
         except Conflict:
             return False
         await hit(Failpoint.REFRESH_STORED)

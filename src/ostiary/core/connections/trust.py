@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from typing import Final, Protocol
 
 from ostiary.core.access.model import SESSION_ABSOLUTE_LIFE, STEP_UP_LIFE
-from ostiary.core.audit.model import Actor, ActorKind
+from ostiary.core.audit.model import SYSTEM, Actor, ActorKind
 from ostiary.core.connections.model import Connection, ConnectionStatus
 from ostiary.core.connections.ports import ConnectionTransaction
 from ostiary.core.connections.service import ConnectionService, DisconnectReceipt
@@ -343,7 +343,14 @@ class TrustService:
     async def forget_expired(self) -> int:
         """Delete sessions that ran out; returns how many. Job ``trust.forget_expired``."""
         async with self._transactions() as tx:
-            return await tx.trust_sessions.delete_begun_before(self._clock.now() - TRUST_SESSION_LIFE)
+            count = await tx.trust_sessions.delete_begun_before(self._clock.now() - TRUST_SESSION_LIFE)
+            if count:
+                await tx.audit.record(
+                    "trust.sessions_ended",
+                    f"{count} {'session' if count == 1 else 'sessions'} at the trust page ran out.",
+                    actor=SYSTEM,
+                )
+        return count
 
     async def _directory_facts(self, claims: SignedClaims, access_token: Secret) -> DirectoryFacts | None:
         """None when Microsoft would not say: then nobody is an administrator (SR-18)."""
