@@ -10,7 +10,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final, TextIO
 
 import structlog
@@ -84,6 +84,22 @@ def _redacted(key: str, value: object) -> object:
     return value
 
 
+def _first_processors() -> list[structlog.typing.Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+
+
+@cache
+def _processors() -> list[structlog.typing.Processor]:
+    """Return one and the same list always: loggers that wrote already hold on to the list they found."""
+    return [*_first_processors(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter]
+
+
 def configure_logging(*, level: str, log_format: str, stream: TextIO | None = None) -> None:
     """Send every log record of the process to ``stream`` (standard error), as JSON lines or readable text.
 
@@ -103,15 +119,8 @@ def configure_logging(*, level: str, log_format: str, stream: TextIO | None = No
     else:
         raise ValueError(f"unknown log format: {log_format}")
 
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=_processors(),
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
@@ -119,7 +128,7 @@ def configure_logging(*, level: str, log_format: str, stream: TextIO | None = No
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=_first_processors(),
             # Tracebacks become text before they are redacted, and never show local variables (SR-42).
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,

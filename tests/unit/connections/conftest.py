@@ -16,6 +16,7 @@ from ostiary.adapters.memory.key_service import MemoryKeyService
 from ostiary.adapters.memory.mailbox_probe import MemoryMailboxProbe
 from ostiary.core.audit.model import Actor, ActorKind
 from ostiary.core.connections.freeze import Freezes
+from ostiary.core.connections.leaving import Leaving
 from ostiary.core.connections.model import Connection, ConnectOutcome, MailboxFacts
 from ostiary.core.connections.service import ConnectionService
 from ostiary.core.connections.sessions import NewSession
@@ -265,6 +266,7 @@ def make_service(
         registrations=registrations,
         vault=VaultService(keys=keys, entropy=entropy),
         freezes=Freezes(transactions=transactions, clock=clock),
+        leaving=Leaving(transactions=transactions),
         probes={AccessMethod.GRAPH: probe, AccessMethod.EWS: probe},
         return_urls=(RETURN_URL,),
         sleep=no_wait,

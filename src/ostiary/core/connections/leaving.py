@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from ostiary.core.connections.ports import TellingStore
 from ostiary.core.kernel.jobs import JobQueue
 from ostiary.core.kernel.reach import Duty, current_reach
 from ostiary.core.kernel.transactions import Transactions
@@ -26,18 +27,6 @@ _AT_ONCE: Final = 8
 _OPENS_SIGN_INS: Final = frozenset({Duty.WORKER, Duty.COMMAND, Duty.MAILBOX})
 
 log = structlog.get_logger("ostiary.connections")
-
-
-class TellingStore(Protocol):
-    """Knows what at Microsoft tells us of mailboxes, inside one transaction."""
-
-    async def told_of(self, connection_ids: Collection[str]) -> frozenset[str]:
-        """Return those of which something at Microsoft tells us, and that can still be reached."""
-        ...
-
-    async def count_telling(self, connection_id: str) -> int:
-        """Return how many subscriptions and streams tell us of a mailbox."""
-        ...
 
 
 class LeavingTransaction(Protocol):

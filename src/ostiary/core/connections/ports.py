@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Protocol
 
 from ostiary.core.audit.ports import AuditTrail
-from ostiary.core.connections.leaving import TellingStore
 from ostiary.core.connections.model import (
     Connection,
     ConnectionStatus,
@@ -34,6 +33,18 @@ class MailboxProbe(Protocol):
     async def probe(self, mailbox: MailboxAccess, *, mail: bool, calendar: bool) -> MailboxFacts:
         """Raises MailboxMissing, AccessBlocked (``ews_off``, ``ews_not_listed``, ``ews_ended``), ReauthorizationRequired,
         Throttled or TemporarilyUnavailable."""
+        ...
+
+
+class TellingStore(Protocol):
+    """Knows what at Microsoft tells us of mailboxes, inside one transaction."""
+
+    async def told_of(self, connection_ids: Collection[str]) -> frozenset[str]:
+        """Return those of which something at Microsoft tells us, and that can still be reached."""
+        ...
+
+    async def count_telling(self, connection_id: str) -> int:
+        """Return how many subscriptions and streams tell us of a mailbox."""
         ...
 
 

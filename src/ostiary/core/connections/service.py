@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ostiary.core.audit.model import SYSTEM, Actor
 from ostiary.core.connections.announcing import announce
 from ostiary.core.connections.confirmation import Confirmation, fits
 from ostiary.core.connections.flow import ConnectFlow
-from ostiary.core.connections.leaving import Leaving
 from ostiary.core.connections.machine import ConnectionEvent, transition
 from ostiary.core.connections.model import (
     Connection,
@@ -51,6 +50,10 @@ from ostiary.core.signin.ports import AuthorizationServer
 from ostiary.core.signin.service import SignInService
 from ostiary.core.tenants.service import TenantService
 from ostiary.core.vault.service import VaultService
+
+if TYPE_CHECKING:
+    # Commands that only speak come by here, and it loads what a log needs.
+    from ostiary.core.connections.leaving import Leaving
 
 RENEW_AFTER: Final = timedelta(days=30)
 """An unused refresh token dies after 90 days (entra-id.md §3.3); we renew it with two months to spare."""
@@ -114,14 +117,14 @@ class ConnectionService:
         registrations: Registrations,
         vault: VaultService,
         freezes: FreezeReader,
+        leaving: Leaving,
         probes: Mapping[AccessMethod, MailboxProbe],
         return_urls: Sequence[str] = (),
         offer_ews: bool = True,
-        leaving: Leaving | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._transactions = transactions
-        self._leaving = leaving or Leaving(transactions=transactions)
+        self._leaving = leaving
         self._clock = clock
         self._probes = probes
         self._sleep = sleep

@@ -108,9 +108,7 @@ def list_messages(
 
         ostiary mail list tom.ellis@harbourvale.example --unread
 
-        ostiary mail list CO-9D1M-7VHE --folder sent --json
-
-        ostiary mail list CO-9D1M-7VHE --limit 50 --whole --json
+        ostiary mail list CO-9D1M-7VHE --folder sent --limit 50 --whole --json
     """
     if whole and not as_json:
         raise InvalidRequest("--whole goes together with --json.", field="whole")

@@ -14,9 +14,8 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ostiary.core.access.model import Permission
-from ostiary.core.kernel.failpoints import Failpoint, hit
 from ostiary.core.sync.subscriptions import PATH
-from ostiary.entrypoints.site.notifications import RETRY_AFTER, ROUTE, keep
+from ostiary.entrypoints.site.notifications import RETRY_AFTER, ROUTE, answered, keep
 from ostiary.entrypoints.web.permissions import RouteWithoutPermission
 
 _BELOW: Final = f"{PATH}/"
@@ -61,8 +60,7 @@ class Intake:
             }
         )
         await send({"type": "http.response.body", "body": b""})
-        if status == 202:
-            await hit(Failpoint.INGEST_ANSWER_SENT)
+        await answered(status)
 
 
 async def _body(receive: Receive) -> bytes:

@@ -48,8 +48,14 @@ async def take(request: Request, segment: str) -> Response:
     return Response(
         status_code=status,
         headers=RETRY_AFTER if status == 503 else None,
-        background=BackgroundTask(hit, Failpoint.INGEST_ANSWER_SENT) if status == 202 else None,
+        background=BackgroundTask(answered, status),
     )
+
+
+async def answered(status: int) -> None:
+    """What was kept is acknowledged from here on."""
+    if status == 202:
+        await hit(Failpoint.INGEST_ANSWER_SENT)
 
 
 async def keep(services: Services, segment: str, read_body: Callable[[], Awaitable[bytes]]) -> int:
